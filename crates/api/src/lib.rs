@@ -1,0 +1,1 @@
+//! The RPC's requests and responses, one file per command family

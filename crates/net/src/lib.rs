@@ -1,0 +1,1 @@
+//! Every socket toward peers

@@ -1,0 +1,1 @@
+//! Everything on this node's disk: blocks, pins, keys, collection

@@ -1,0 +1,1 @@
+//! Fixtures, test nodes and faulty disks; never shipped
