@@ -1,4 +1,31 @@
-//! Codecs, links, bounded walks, path resolution and CAR archives
+//! Codecs, links, bounded walks, path resolution and CAR archives: all that is true of Dags whatever is in them.
+//!
+//! Not here: what files and directories are (`unixfs`), and where blocks come from (`node` drives the walks).
+//!
+//! Floor 1. No runtime, no file, no socket, no clock: bytes in, values out.
+//!
+//! Read first: [`Planner`] (a walk without I/O), [`PbNode`] (the node under every file) and [`links`] (what any
+//! block points to).
+//!
+//! ```
+//! use ipse_base::{Block, Codec, HashCode};
+//! use ipse_dag::{PbLink, PbNode, links};
+//!
+//! let leaf = Block::hash(Codec::RAW, HashCode::SHA2_256, "hello".into())?;
+//! let link = PbLink { cid: leaf.cid().clone(), name: Some("a.txt".into()), tsize: Some(5) };
+//! let node = PbNode { data: None, links: vec![link] };
+//! let block = Block::hash(Codec::DAG_PB, HashCode::SHA2_256, node.encode())?;
+//! assert_eq!(links(block.cid(), block.data())?[0].name, "a.txt");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod error;
+mod links;
+mod pb;
 mod planner;
+pub mod protobuf;
+
+pub use error::DecodeError;
+pub use links::{Link, links};
+pub use pb::{PbError, PbLink, PbNode};
 pub use planner::{Budget, Planner};
