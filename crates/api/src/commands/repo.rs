@@ -1,0 +1,87 @@
+//! `repo`: what is on this node's disk.
+
+use serde::{Deserialize, Serialize};
+
+use super::REFS_LOCAL;
+use crate::{Command, LinkJson, OptionDef};
+
+pub(crate) const REPO: Command =
+    Command::group("repo", "Work with the repository.", &[GC, STAT, VERIFY, VERSION, LS]);
+
+const GC: Command = Command::new("gc", "Remove all blocks that nothing keeps.").options(&[
+    OptionDef::bool(&["stream-errors"], "Report errors as they happen and go on."),
+    OptionDef::bool(&["quiet", "q"], "Print only CIDs."),
+    OptionDef::bool(&["silent"], "Print nothing."),
+]);
+
+pub(crate) const STAT: Command = Command::new("stat", "Print the size of the repository.").options(&[
+    OptionDef::bool(&["size-only", "s"], "Print only RepoSize and StorageMax."),
+    OptionDef::bool(&["human", "H"], "Print sizes with units."),
+]);
+
+const VERIFY: Command = Command::new("verify", "Hash all blocks again and report those that are damaged.");
+
+const VERSION: Command = Command::new("version", "Print the version of the repository.")
+    .options(&[OptionDef::bool(&["quiet", "q"], "Print only the number.")]);
+
+const LS: Command = Command { name: "ls", ..REFS_LOCAL };
+
+/// A block that was collected, or why one was not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Collected {
+    /// The block; `null` where there is only an error.
+    pub key: Option<LinkJson>,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub error: String,
+}
+
+/// The size of the repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct RepoStat {
+    /// Bytes on the disk.
+    pub repo_size: u64,
+    /// Bytes it may take; the largest number where it has no bound.
+    pub storage_max: u64,
+    /// Blocks.
+    pub num_objects: u64,
+    /// Where it is.
+    pub repo_path: String,
+    /// The version that tools know, `fs-repo@18`.
+    pub version: String,
+}
+
+/// The version of the repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct RepoVersion {
+    /// The number that tools know.
+    pub version: String,
+}
+
+/// One step of a check of all blocks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct VerifyProgress {
+    /// What was found; empty for a step of progress.
+    pub msg: String,
+    /// Blocks checked so far; 0 in the last line.
+    pub progress: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_look_as_the_reference_node_writes_them() {
+        let text = r#"{"Key":{"/":"bafk"}}"#;
+        assert_eq!(serde_json::to_string(&serde_json::from_str::<Collected>(text).unwrap()).unwrap(), text);
+        let text = r#"{"Key":null,"Error":"x"}"#;
+        assert_eq!(serde_json::to_string(&serde_json::from_str::<Collected>(text).unwrap()).unwrap(), text);
+        let text = r#"{"RepoSize":1,"StorageMax":2,"NumObjects":0,"RepoPath":"","Version":""}"#;
+        assert_eq!(serde_json::to_string(&serde_json::from_str::<RepoStat>(text).unwrap()).unwrap(), text);
+    }
+}
