@@ -103,7 +103,7 @@ func (p *gopeer) answer(ctx context.Context, r request) (map[string]any, error) 
 		p.blocks.pause.Store(int64(time.Duration(r.Millis) * time.Millisecond))
 	case "stat":
 		done["read"], done["written"] = p.blocks.read.Load(), p.blocks.written.Load()
-		done["connections"] = len(p.host.Network().Conns())
+		done["connections"], done["opened"] = len(p.host.Network().Conns()), p.opened.Load()
 	default:
 		return nil, fmt.Errorf("unknown op %q", r.Op)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/ipfs/boxo/bitswap"
 	"github.com/ipfs/boxo/bitswap/network/bsnet"
@@ -27,6 +28,7 @@ type gopeer struct {
 	swap   *bitswap.Bitswap
 	blocks *meter
 	dag    ipld.DAGService
+	opened atomic.Int64 // connections since the start
 }
 
 func startPeer(ctx context.Context, transport string) (*gopeer, error) {
@@ -37,12 +39,16 @@ func startPeer(ctx context.Context, transport string) (*gopeer, error) {
 	blocks := &meter{Blockstore: blockstore.NewBlockstore(dssync.MutexWrap(datastore.NewMapDatastore()))}
 	// No routing: the peers that it is connected to are the only ones it asks.
 	swap := bitswap.New(ctx, bsnet.NewFromIpfsHost(h), nil, blocks)
-	return &gopeer{
+	p := &gopeer{
 		host:   h,
 		swap:   swap,
 		blocks: blocks,
 		dag:    merkledag.NewDAGService(blockservice.New(blocks, swap)),
-	}, nil
+	}
+	h.Network().Notify(&network.NotifyBundle{
+		ConnectedF: func(network.Network, network.Conn) { p.opened.Add(1) },
+	})
+	return p, nil
 }
 
 // newHost makes a host with exactly one transport, so that a cell cannot pass

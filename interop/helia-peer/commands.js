@@ -73,11 +73,12 @@ function pace ({ blocks }, request) {
   blocks.pause = request.millis
 }
 
-function stat ({ blocks, helia }) {
+function stat ({ blocks, helia, opened }) {
   return {
     read: blocks.read,
     written: blocks.written,
-    connections: helia.libp2p.getConnections().length
+    connections: helia.libp2p.getConnections().length,
+    opened
   }
 }
 

@@ -30,5 +30,7 @@ export async function startPeer () {
   const blocks = new Meter()
   const light = createHeliaLight({ blockstore: blocks, routers: [], blockBrokers: [] })
   const helia = await withBitswap(withLibp2pLight(light, network)).start()
-  return { helia, blocks, fs: unixfs(helia) }
+  const peer = { helia, blocks, fs: unixfs(helia), opened: 0 }
+  helia.libp2p.addEventListener('connection:open', () => { peer.opened++ })
+  return peer
 }
