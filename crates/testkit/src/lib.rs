@@ -1,1 +1,0 @@
-//! Fixtures, test nodes and faulty disks; never shipped
