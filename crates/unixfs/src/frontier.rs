@@ -1,0 +1,332 @@
+//! Frontier: the machinery under every planner of this crate. It keeps what a walk knows as one list in read order:
+//! results that wait to be taken out, blocks that were asked for, and nodes whose children nobody has looked at yet.
+//! Children are pulled out of their node one by one, only as far ahead as the budget allows.
+//!
+//! Invariants: the list is in read order; a Cid is handed out as a want once while it is open, however many places
+//! wait for it; the charge is the sum over the list. Memory is bounded by the budget, plus what blocks that are larger
+//! than their parents said take (at most the block limit for each open want).
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::iter::Peekable;
+
+use ipse_base::limits::BLOCK_BYTES_MAX;
+use ipse_base::{AbsentReason, Block, Cid, Codec, Want};
+use ipse_dag::{Absent, Budget};
+
+/// What a block is taken for whose parent does not tell its size: a node of a large file or folder.
+const UNKNOWN_BYTES: u64 = 64 * 1024;
+
+/// What the list itself takes for a result, whatever is in it.
+const ITEM_BYTES: u64 = 64;
+
+/// Results without a block between that are taken out of a fresh node at once. Leaves end within them, so that they
+/// leave no node behind.
+const LEADING_STEPS: usize = 4;
+
+/// A block that a walk leads to.
+pub(crate) struct Child<T> {
+    pub(crate) cid: Cid,
+    /// The block's size, where the parent tells.
+    pub(crate) size_hint: Option<u64>,
+    /// What the walk will do with it.
+    pub(crate) task: T,
+}
+
+impl<T> Child<T> {
+    /// A child by its link. `tsize` counts all that is below it, so it is the block's size only for leaves; what is
+    /// larger than any block is certainly no leaf.
+    pub(crate) fn linked(cid: Cid, tsize: u64, task: T) -> Self {
+        let size_hint = (tsize > 0 && tsize <= BLOCK_BYTES_MAX as u64).then_some(tsize);
+        Self { cid, size_hint, task }
+    }
+
+    fn charge(&self) -> u64 {
+        self.size_hint.unwrap_or(UNKNOWN_BYTES)
+    }
+}
+
+/// The next thing in read order below a node.
+pub(crate) enum Step<T, I> {
+    Yield(I),
+    Visit(Child<T>),
+}
+
+/// All there is below a node.
+pub(crate) type Steps<T, I> = Box<dyn Iterator<Item = Step<T, I>> + Send>;
+
+/// What tells one walk from another: what it makes of a block.
+pub(crate) trait Visitor: Send {
+    /// What the walk has to remember about a block that it asked for.
+    type Task: Send + 'static;
+    type Item: Send + 'static;
+    type Error: From<Absent>;
+
+    /// Reads a block. What can be wrong with it is found here, not while the steps are taken.
+    fn visit(
+        &mut self,
+        task: Self::Task,
+        block: &Block,
+    ) -> Result<Steps<Self::Task, Self::Item>, Self::Error>;
+
+    /// Bytes that a result keeps in memory.
+    fn weight(item: &Self::Item) -> u64;
+}
+
+type Id = usize;
+const NONE: Id = Id::MAX;
+
+struct Slot<V: Visitor> {
+    state: State<V>,
+    /// Counted against the budget.
+    charge: u64,
+    previous: Id,
+    next: Id,
+}
+
+enum State<V: Visitor> {
+    Free,
+    Item(V::Item),
+    Wanted(V::Task),
+    Node(Peekable<Steps<V::Task, V::Item>>),
+}
+
+/// A walk's list in read order.
+pub(crate) struct Frontier<V: Visitor> {
+    visitor: V,
+    slots: Vec<Slot<V>>,
+    free: Vec<Id>,
+    head: Id,
+    /// Which slots wait for a block.
+    open: HashMap<Cid, Vec<Id>>,
+    charged: u64,
+    failed: bool,
+}
+
+impl<V: Visitor> Frontier<V> {
+    pub(crate) fn new(visitor: V, root: Child<V::Task>) -> Self {
+        let steps: Steps<V::Task, V::Item> = Box::new(std::iter::once(Step::Visit(root)));
+        let mut frontier = Self {
+            visitor,
+            slots: Vec::new(),
+            free: Vec::new(),
+            head: NONE,
+            open: HashMap::new(),
+            charged: 0,
+            failed: false,
+        };
+        frontier.head = frontier.allocate(State::Node(steps.peekable()), 0, NONE, NONE);
+        frontier
+    }
+
+    pub(crate) const fn visitor(&self) -> &V {
+        &self.visitor
+    }
+
+    /// As [`ipse_dag::Planner::wants`].
+    pub(crate) fn wants(&mut self, budget: Budget) -> Vec<Want> {
+        let mut wants = Vec::new();
+        // Wanted slots passed on the way: the first in read order is needed soonest.
+        let mut rank = 0;
+        let mut at = self.head;
+        while at != NONE {
+            let has_room = self.open.len() < budget.wants && self.charged < budget.bytes;
+            if !has_room && at != self.head {
+                break;
+            }
+            let room_bytes = budget.bytes.saturating_sub(self.charged);
+            at = match &mut self.slots[at].state {
+                State::Item(_) | State::Free => self.slots[at].next,
+                State::Wanted(_) => {
+                    rank += 1;
+                    self.slots[at].next
+                }
+                State::Node(steps) => match steps.peek() {
+                    None => self.remove(at),
+                    Some(Step::Yield(_)) if has_room => self.pull_item(at),
+                    Some(Step::Visit(child))
+                        if at == self.head || has_room && child.charge() <= room_bytes =>
+                    {
+                        wants.extend(self.pull_child(at, rank));
+                        rank += 1;
+                        at
+                    }
+                    Some(_) => break,
+                },
+            };
+        }
+        wants
+    }
+
+    /// As [`ipse_dag::Planner::give`]; whether it was wanted is not told.
+    pub(crate) fn give(&mut self, block: &Block) -> Result<(), V::Error> {
+        for at in self.open.remove(block.cid()).unwrap_or_default() {
+            let State::Wanted(task) = std::mem::replace(&mut self.slots[at].state, State::Free) else {
+                continue;
+            };
+            match self.visitor.visit(task, block) {
+                Ok(steps) => self.expand(at, steps, block.data().len() as u64),
+                Err(error) => {
+                    self.fail();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`ipse_dag::Planner::absent`]: no walk of this crate can go on without a block.
+    pub(crate) fn absent(&mut self, cid: &Cid, reason: AbsentReason) -> Result<(), V::Error> {
+        if !self.open.contains_key(cid) {
+            return Ok(());
+        }
+        self.fail();
+        Err(Absent { cid: cid.clone(), reason }.into())
+    }
+
+    /// As [`ipse_dag::Planner::poll_out`].
+    pub(crate) fn poll_out(&mut self) -> Option<V::Item> {
+        while self.head != NONE {
+            let at = self.head;
+            match &mut self.slots[at].state {
+                State::Item(_) | State::Free => {
+                    let state = std::mem::replace(&mut self.slots[at].state, State::Free);
+                    self.remove(at);
+                    if let State::Item(item) = state {
+                        return Some(item);
+                    }
+                }
+                State::Wanted(_) => return None,
+                State::Node(steps) => match steps.next_if(|step| matches!(step, Step::Yield(_))) {
+                    Some(Step::Yield(item)) => return Some(item),
+                    Some(Step::Visit(_)) => return None,
+                    None if steps.peek().is_some() => return None,
+                    None => {
+                        self.remove(at);
+                    }
+                },
+            }
+        }
+        None
+    }
+
+    /// Whether everything was yielded. Never true after an error, so that a cut result can't pass for a whole one.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.head == NONE && !self.failed
+    }
+
+    /// Cids that were handed out and not answered.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &Cid> {
+        self.open.keys()
+    }
+
+    /// Ends the walk and lets go of all it holds.
+    fn fail(&mut self) {
+        self.failed = true;
+        self.slots = Vec::new();
+        self.free = Vec::new();
+        self.open = HashMap::new();
+        self.head = NONE;
+        self.charged = 0;
+    }
+
+    /// Moves a node's next step, a result, into the list in front of it.
+    fn pull_item(&mut self, at: Id) -> Id {
+        if let State::Node(steps) = &mut self.slots[at].state
+            && let Some(Step::Yield(item)) = steps.next()
+        {
+            let charge = V::weight(&item).saturating_add(ITEM_BYTES);
+            self.insert_before(at, State::Item(item), charge);
+        }
+        at
+    }
+
+    /// Moves a node's next step, a block to visit, into the list in front of it; returns the want unless it is open
+    /// already.
+    fn pull_child(&mut self, at: Id, rank: i32) -> Option<Want> {
+        let State::Node(steps) = &mut self.slots[at].state else {
+            return None;
+        };
+        let Some(Step::Visit(child)) = steps.next() else {
+            return None;
+        };
+        let charge = child.charge();
+        let Child { cid, size_hint, task } = child;
+        let id = self.insert_before(at, State::Wanted(task), charge);
+        match self.open.entry(cid) {
+            Entry::Occupied(mut waiting) => {
+                waiting.get_mut().push(id);
+                None
+            }
+            Entry::Vacant(slot) => {
+                let cid = slot.key().clone();
+                slot.insert(vec![id]);
+                Some(Want { cid, priority: i32::MAX - rank, size_hint })
+            }
+        }
+    }
+
+    /// Puts what is below a block in the place where it was wanted.
+    fn expand(&mut self, at: Id, steps: Steps<V::Task, V::Item>, block_bytes: u64) {
+        let mut steps = steps.peekable();
+        for _ in 0..LEADING_STEPS {
+            match steps.next_if(|step| matches!(step, Step::Yield(_))) {
+                Some(Step::Yield(item)) => {
+                    let charge = V::weight(&item).saturating_add(ITEM_BYTES);
+                    self.insert_before(at, State::Item(item), charge);
+                }
+                _ => break,
+            }
+        }
+        if steps.peek().is_none() {
+            self.remove(at);
+            return;
+        }
+        self.charged = self.charged.saturating_sub(self.slots[at].charge).saturating_add(block_bytes);
+        self.slots[at].charge = block_bytes;
+        self.slots[at].state = State::Node(steps);
+    }
+
+    fn insert_before(&mut self, at: Id, state: State<V>, charge: u64) -> Id {
+        let previous = self.slots[at].previous;
+        let id = self.allocate(state, charge, previous, at);
+        self.slots[at].previous = id;
+        match previous {
+            NONE => self.head = id,
+            before => self.slots[before].next = id,
+        }
+        id
+    }
+
+    fn allocate(&mut self, state: State<V>, charge: u64, previous: Id, next: Id) -> Id {
+        self.charged = self.charged.saturating_add(charge);
+        let slot = Slot { state, charge, previous, next };
+        if let Some(id) = self.free.pop() {
+            self.slots[id] = slot;
+            return id;
+        }
+        self.slots.push(slot);
+        self.slots.len() - 1
+    }
+
+    /// Takes a slot out of the list; returns the next.
+    fn remove(&mut self, at: Id) -> Id {
+        let Slot { charge, previous, next, .. } = self.slots[at];
+        self.charged = self.charged.saturating_sub(charge);
+        self.slots[at].state = State::Free;
+        match previous {
+            NONE => self.head = next,
+            before => self.slots[before].next = next,
+        }
+        if next != NONE {
+            self.slots[next].previous = previous;
+        }
+        self.free.push(at);
+        next
+    }
+}
+
+/// Whether a block of this codec has nothing below it.
+pub(crate) fn is_leaf(cid: &Cid) -> bool {
+    cid.codec() == Codec::RAW
+}
