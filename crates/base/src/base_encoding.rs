@@ -44,6 +44,8 @@ impl Base {
     pub const BASE36: Self = base('k', "base36", Table::Base36Lower);
     /// The Bitcoin alphabet, the only base of a version 0 Cid.
     pub const BASE58BTC: Self = base('z', "base58btc", Table::Base58Btc);
+    /// Base64 with padding, as keys are written in configurations.
+    pub const BASE64PAD: Self = base('M', "base64pad", Table::Base64Pad);
     /// Base64 with the URL-safe alphabet and no padding.
     pub const BASE64URL: Self = base('u', "base64url", Table::Base64Url);
 
@@ -60,7 +62,7 @@ impl Base {
         Self::BASE36,
         base('K', "base36upper", Table::Base36Upper),
         base('m', "base64", Table::Base64),
-        base('M', "base64pad", Table::Base64Pad),
+        Self::BASE64PAD,
         base('t', "base32hexpad", Table::Base32HexPadLower),
         base('T', "base32hexpadupper", Table::Base32HexPadUpper),
         Self::BASE64URL,

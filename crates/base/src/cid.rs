@@ -19,10 +19,10 @@ pub enum Version {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CidError {
     /// Shorter than any Cid.
-    #[error("cid too short")]
+    #[error("invalid cid: cid too short")]
     TooShort,
     /// The base or its prefix is unknown, or a character is outside of it.
-    #[error("selected encoding not supported: {0}")]
+    #[error("invalid cid: selected encoding not supported")]
     Base(#[from] BaseError),
     /// A number is malformed.
     #[error("invalid cid: {0}")]

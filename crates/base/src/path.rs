@@ -28,7 +28,7 @@ pub enum PathError {
     #[error("invalid path {0:?}: path does not have enough components")]
     TooShort(String),
     /// The root is not a Cid.
-    #[error("invalid path {path:?}: invalid cid: {source}")]
+    #[error("invalid path {path:?}: {source}")]
     Cid {
         /// The path as given.
         path: String,
@@ -126,6 +126,7 @@ impl FromStr for Path {
         } else {
             ("ipfs", text)
         };
+        let bare = std::ptr::eq(rest, text);
         let (root, below) = rest.split_once('/').unwrap_or((rest, ""));
         if !matches!(namespace, "ipfs" | "ipns" | "ipld") && !namespace.is_empty() {
             return Err(PathError::Namespace(text.to_owned()));
@@ -136,7 +137,11 @@ impl FromStr for Path {
         let root = if namespace == "ipns" {
             Namespace::Ipns(root.to_owned())
         } else {
-            let cid = root.parse().map_err(|source| PathError::Cid { path: text.to_owned(), source })?;
+            let cid = root.parse().map_err(|source| match bare {
+                // The reference node takes a bare word for a path that is cut short.
+                true => PathError::TooShort(text.to_owned()),
+                false => PathError::Cid { path: text.to_owned(), source },
+            })?;
             Namespace::Ipfs(cid)
         };
         Ok(Self { root, segments: segments_of(text, below)? })
