@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, fuzz, interop, process, root, setup};
+use crate::{Outcome, fuzz, interop, process, release_binary, root, setup};
 
 type Step = (&'static str, fn() -> Outcome<()>);
 
@@ -13,7 +13,7 @@ const STEPS: &[Step] = &[
     ("lint", || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
     ("test", || cargo(&["test", "--workspace"])),
     ("documentation", documentation),
-    ("fuzz", fuzz::run),
+    ("fuzz", || fuzz::run(3)),
     ("release build", || cargo(&["build", "--release"])),
     ("tour", tour),
     ("tools", setup::run),
@@ -59,7 +59,7 @@ fn documentation() -> Outcome<()> {
 
 /// The tour is a promise of the README, so it is part of the gate.
 fn tour() -> Outcome<()> {
-    let ipse = root().join("target/release/ipse");
+    let ipse = release_binary();
     if process::output(process::limited(&ipse, 10).args(["tour", "--help"])).is_err() {
         println!("SKIP: this ipse has no tour");
         return Ok(());

@@ -7,16 +7,14 @@ use std::process::Command;
 
 use crate::{Outcome, process, root};
 
-/// How long each target gets, in milliseconds.
-const TIME: &str = "3000";
-
-/// Runs every bolero target of every crate.
-pub(crate) fn run() -> Outcome<()> {
+/// Runs every bolero target of every crate, each for some seconds.
+pub(crate) fn run(seconds: u64) -> Outcome<()> {
+    let time = (seconds * 1000).to_string();
     for (package, tests) in targets(&root().join("crates"))? {
         println!("{package}: {}", tests.join(" "));
         let mut test = Command::new("cargo");
         test.args(["test", "-q", "-p", &package, "--"]).args(&tests);
-        process::stream(test.env("BOLERO_RANDOM_TEST_TIME_MS", TIME).current_dir(root()))?;
+        process::stream(test.env("BOLERO_RANDOM_TEST_TIME_MS", &time).current_dir(root()))?;
     }
     Ok(())
 }

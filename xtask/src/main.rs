@@ -26,6 +26,12 @@ enum Task {
     Ci,
     /// Install what is needed beyond Rust and a C compiler, and build the foreign peers
     Setup,
+    /// Run the fuzz targets, and only them, longer than a test run does
+    Fuzz {
+        /// Seconds for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Exchange files with foreign peers and clients, byte for byte
     Interop(interop::Options),
 }
@@ -34,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Ci => ci::run(),
         Task::Setup => setup::run(),
+        Task::Fuzz { seconds } => fuzz::run(seconds),
         Task::Interop(options) => interop::run(&options),
     };
     match outcome {
@@ -49,4 +56,10 @@ fn main() -> ExitCode {
 fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// The binary that people get.
+fn release_binary() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join("release/ipse")
 }

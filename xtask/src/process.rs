@@ -12,10 +12,11 @@ use crate::Outcome;
 const TIMED_OUT: i32 = 124;
 
 /// A command that is ended after `seconds`, even when this program is gone by
-/// then: the limit is kept by `timeout`, not by us.
+/// then: the limit is kept by `timeout`, not by us. In the foreground, so that
+/// an interrupt from the keyboard reaches it too.
 pub(crate) fn limited(program: impl AsRef<OsStr>, seconds: u64) -> Command {
     let mut command = Command::new("timeout");
-    command.args(["-k", "5"]).arg(seconds.to_string()).arg(program);
+    command.args(["--foreground", "-k", "5"]).arg(seconds.to_string()).arg(program);
     command
 }
 

@@ -33,10 +33,8 @@ fn rpc_client(tools: &Tools) -> Outcome<String> {
     // It exits with 1 when a check fails, and its lines say which; only if
     // there are none is the exit status all there is to tell.
     let done = script.output()?;
-    let lines: Vec<Value> = String::from_utf8_lossy(&done.stdout)
-        .lines()
-        .map(serde_json::from_str)
-        .collect::<Result<_, _>>()?;
+    let lines: Vec<Value> =
+        String::from_utf8_lossy(&done.stdout).lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let failed: Vec<String> = lines
         .iter()
         .filter(|line| line["ok"] != true)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Outcome, root};
+use crate::{Outcome, release_binary, root};
 
 /// The binary under test, and the foreign peers that `cargo xtask setup` has
 /// put in place.
@@ -16,7 +16,7 @@ pub(crate) struct Tools {
 
 impl Tools {
     pub(crate) fn find(ipse: Option<PathBuf>) -> Outcome<Self> {
-        let ipse = ipse.unwrap_or_else(|| root().join("target/release/ipse"));
+        let ipse = ipse.unwrap_or_else(release_binary);
         if !ipse.is_file() {
             return Err(format!("{} is not there: cargo build --release", ipse.display()).into());
         }
