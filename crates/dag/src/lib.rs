@@ -4,7 +4,7 @@
 //!
 //! Floor 1. No runtime, no file, no socket, no clock: bytes in, values out.
 //!
-//! Read first: [`Planner`] (a walk without I/O), [`PbNode`] (the node under every file) and [`links`] (what any
+//! Read first: [`Planner`] (a walk without I/O), [`PbNode`] (the node under every file) and [`links()`] (what any
 //! block points to).
 //!
 //! ```
@@ -19,13 +19,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod absent;
+pub mod car;
+mod cbor;
+mod codec;
 mod error;
+mod ipld;
+mod json;
 mod links;
 mod pb;
+mod pb_form;
 mod planner;
 pub mod protobuf;
+mod step;
+mod walk;
 
-pub use error::DecodeError;
+pub use absent::Absent;
+pub use car::{CarError, CarItem, CarReader};
+pub use cbor::{CborError, CborFault};
+pub use codec::{decode, encode, from_dag_json, to_dag_json, transcode};
+pub use error::{DecodeError, FormError};
+pub use ipld::Ipld;
+pub use json::{JsonError, JsonFault};
 pub use links::{Link, links};
 pub use pb::{PbError, PbLink, PbNode};
 pub use planner::{Budget, Planner};
+pub use step::{Step, StepError, follow, step};
+pub use walk::{Leaves, Visit, Walk, WalkError, WalkOptions};

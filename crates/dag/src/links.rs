@@ -3,14 +3,15 @@
 use bytes::Bytes;
 use ipse_base::{Cid, Codec};
 
-use crate::{DecodeError, PbNode};
+use crate::{DecodeError, PbLink, PbNode, cbor, decode};
 
-/// A link and where it stands inside its block.
+/// A link and what it is called inside its block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// The block linked to.
     pub cid: Cid,
-    /// The path of the link inside the block: a link's name in dag-pb, keys and indices elsewhere.
+    /// The link's name in dag-pb; elsewhere the key or the index that it stands under. Not the whole path inside
+    /// the block: one long key above many links would make the names larger than any block.
     pub name: String,
     /// Bytes of the whole Dag below, where the block says so. Nobody has checked it.
     pub tsize: Option<u64>,
@@ -22,12 +23,14 @@ pub struct Link {
 /// [`DecodeError::UnknownCodec`] for a codec that can't be looked into, the codec's error for malformed bytes.
 pub fn links(cid: &Cid, data: &Bytes) -> Result<Vec<Link>, DecodeError> {
     match cid.codec() {
-        Codec::RAW => Ok(Vec::new()),
+        // Plain formats have no links, so that nothing in them needs reading.
+        Codec::RAW | Codec::CBOR | Codec::JSON | Codec::LIBP2P_KEY => Ok(Vec::new()),
         Codec::DAG_PB => Ok(PbNode::decode(data)?.links.into_iter().map(of_pb).collect()),
-        other => Err(DecodeError::UnknownCodec(other)),
+        Codec::DAG_CBOR => cbor::links(data),
+        other => Ok(decode(other, data)?.links()),
     }
 }
 
-fn of_pb(link: crate::PbLink) -> Link {
+fn of_pb(link: PbLink) -> Link {
     Link { name: link.name_lossy().into_owned(), cid: link.cid, tsize: link.tsize }
 }

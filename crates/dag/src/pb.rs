@@ -237,7 +237,8 @@ mod tests {
 
     fn link(seed: &[u8], name: Option<&[u8]>, tsize: Option<u64>) -> PbLink {
         let hash = Multihash::digest_of(HashCode::SHA2_256, seed).unwrap();
-        let cid = if seed.len() % 2 == 0 { Cid::v0(hash).unwrap() } else { Cid::v1(Codec::RAW, hash) };
+        let cid =
+            if seed.len().is_multiple_of(2) { Cid::v0(hash).unwrap() } else { Cid::v1(Codec::RAW, hash) };
         PbLink { cid, name: name.map(Bytes::copy_from_slice), tsize }
     }
 
