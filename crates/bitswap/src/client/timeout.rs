@@ -1,0 +1,164 @@
+//! Timeout: what is overdue. One timer a peer, set to its oldest ask; one for each want that a session is
+//! patient about; one for asking everybody again.
+//!
+//! An ask is overdue after the longer of a second and four round trips, and lost only if the peer has said
+//! nothing for as long or has answered younger asks: a slow peer that works through its queue is not asked
+//! twice.
+
+use std::time::Instant;
+
+use super::peer::PeerKey;
+use super::want::{Standing, WantId};
+use super::{Client, SessionId};
+use crate::limits::ASKS_PER_PEER_MAX;
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A peer's oldest ask, or the end of its pause.
+    Peer(PeerKey),
+    /// A session's patience with a block that nobody has.
+    Patience(SessionId, WantId),
+    /// Everybody is to be asked again for such blocks.
+    AskAll,
+}
+
+/// Late asks that are doubled at once.
+const DOUBLED_AT_ONCE_MAX: usize = 16;
+
+impl Client {
+    pub(super) fn fire(&mut self, timer: Timer, now: Instant) {
+        match timer {
+            Timer::Peer(key) => {
+                if let Some(peer) = self.peers.get_mut(&key) {
+                    peer.timer = None;
+                    peer.paused_until = peer.paused_until.filter(|until| *until > now);
+                    self.note(key);
+                    self.check(key, now);
+                }
+            }
+            Timer::Patience(session, id) => {
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.deadlines.remove(&id);
+                }
+                self.give_up(session, id);
+            }
+            Timer::AskAll => self.ask_all(now),
+        }
+    }
+
+    /// Makes sure that a peer is looked at no later than this.
+    pub(super) fn arm(&mut self, key: PeerKey, at: Instant) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        if peer.timer.is_none_or(|timer| at < timer) {
+            let earlier = peer.timer.replace(at);
+            self.disarm(key, earlier);
+            self.timers.insert((at, Timer::Peer(key)));
+        }
+    }
+
+    pub(super) fn disarm(&mut self, key: PeerKey, at: Option<Instant>) {
+        if let Some(at) = at {
+            self.timers.remove(&(at, Timer::Peer(key)));
+        }
+    }
+
+    pub(super) fn arm_ask_all(&mut self, now: Instant) {
+        if !self.asking_all {
+            self.asking_all = true;
+            self.timers.insert((now + self.options.ask_all_again, Timer::AskAll));
+        }
+    }
+
+    /// Looks for lost and late asks of a peer.
+    fn check(&mut self, key: PeerKey, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&key) else { return };
+        let silence = peer.meter.silence();
+        let quiet = peer.heard + silence <= now;
+        let (mut lost, mut late) = (Vec::new(), Vec::new());
+        let mut next = peer.paused_until;
+        for (number, ask) in &peer.asks {
+            let overdue_at = peer.overdue_at(ask);
+            let late_at = peer.late_at(ask);
+            if overdue_at <= now && (quiet || *number < peer.answered) {
+                lost.push(*number);
+                continue;
+            }
+            if late_at.is_some_and(|at| at <= now) && late.len() < DOUBLED_AT_ONCE_MAX {
+                late.push(*number);
+            }
+            // Overdue at a peer that still talks: it matters again once the peer falls quiet.
+            let overdue_at =
+                if overdue_at <= now { (peer.heard + silence).max(now + silence / 4) } else { overdue_at };
+            let due = late_at.filter(|at| *at > now).map_or(overdue_at, |at| at.min(overdue_at));
+            next = Some(next.map_or(due, |next| next.min(due)));
+        }
+        let falls_silent = quiet && !lost.is_empty() && peer.version.has_presences();
+        if falls_silent {
+            peer.silent = true;
+        }
+        if let Some(next) = next {
+            self.arm(key, next);
+        }
+        lost.into_iter().for_each(|number| self.lose(key, number, now));
+        late.into_iter().for_each(|number| self.double(key, number, now));
+        if falls_silent {
+            self.move_ready(key, now);
+        }
+    }
+
+    /// Asks again for a want that was lost: of the same peer if it talks or is the last hope, else of the next.
+    fn lose(&mut self, key: PeerKey, number: u64, now: Instant) {
+        let Some(peer) = self.peers.get(&key) else { return };
+        let Some(ask) = peer.asks.get(&number).cloned() else { return };
+        let others = self.wants.get(&ask.want).is_some_and(|want| {
+            self.peers.iter().any(|(other, peer)| {
+                !peer.silent
+                    && peer.can_name(&want.cid)
+                    && (want.is_open_to(*other) || want.ask_of(*other).is_some())
+                    && *other != key
+            })
+        });
+        let tries = ask.tries + 1;
+        let again = tries < ASKS_PER_PEER_MAX && peer.version.has_presences() && !(peer.silent && others);
+        let Some((ask, heard_of)) = self.close_ask(key, number) else { return };
+        if again {
+            self.counters.wants_repeated += 1;
+            self.ask(key, ask.want, ask.want_type, tries, now);
+        } else {
+            if heard_of {
+                self.take_back(key, ask.want);
+            }
+            self.refuse(key, ask.want, now);
+        }
+    }
+
+    /// Wants that wait for a peer that fell silent go to others, if there are any.
+    fn move_ready(&mut self, key: PeerKey, now: Instant) {
+        let Some(peer) = self.peers.get(&key) else { return };
+        let ids: Vec<WantId> = peer.ready.iter().map(|(_, id)| *id).collect();
+        for id in ids {
+            self.unplace(id);
+            self.advance(id, now);
+        }
+    }
+
+    /// Asks every peer again for what nobody had.
+    fn ask_all(&mut self, now: Instant) {
+        self.asking_all = false;
+        let ids: Vec<WantId> = self.exhausted.iter().copied().collect();
+        if ids.is_empty() {
+            return;
+        }
+        self.arm_ask_all(now);
+        for id in ids {
+            if let Some(want) = self.wants.get_mut(&id) {
+                // A session's patience runs on while its want is asked again.
+                want.nos.clear();
+                want.standing = Standing::Asked;
+                self.exhausted.remove(&id);
+            }
+            self.advance(id, now);
+        }
+    }
+}
