@@ -48,7 +48,8 @@ pub use error::{ErrorCode, ErrorReply};
 pub use invocation::{Invocation, InvocationError};
 pub use json::LinkJson;
 pub use option::{OptionDef, OptionKind, OptionValue};
-pub use query::{decode as decode_query, encode as encode_query};
+pub use query::{decode as decode_query, encode as encode_query, parse as parse_query};
 pub use table::{GLOBAL_OPTIONS, ROOT, find, suggestions, walk};
 
 pub(crate) use json::{nullable, number};
+pub(crate) use table::ALLOW_BIG_BLOCK;

@@ -85,6 +85,10 @@ impl OptionDef {
         Self::new(names, OptionKind::Int64, help)
     }
 
+    pub(crate) const fn uint(names: &'static [&'static str], help: &'static str) -> Self {
+        Self::new(names, OptionKind::Uint, help)
+    }
+
     pub(crate) const fn default(self, value: &'static str) -> Self {
         Self { default: Some(value), ..self }
     }

@@ -1,7 +1,7 @@
 //! The query part of a request's address: percent coding, `+` for a space, repeated keys.
 
 /// Pairs of a query in order. A pair whose coding is broken, or that holds a `;`, is left out, as Go does.
-pub(crate) fn parse(query: &str) -> impl Iterator<Item = (String, String)> {
+pub fn parse(query: &str) -> impl Iterator<Item = (String, String)> {
     query.split('&').filter(|pair| !pair.is_empty() && !pair.contains(';')).filter_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         Some((decode(key)?, decode(value)?))

@@ -24,6 +24,10 @@ pub const GLOBAL_OPTIONS: &[OptionDef] = &[
     OptionDef::string(&["timeout"], "Give up after this time, such as 30s or 1m30s."),
 ];
 
+/// Lets a command take blocks that peers refuse.
+pub(crate) const ALLOW_BIG_BLOCK: OptionDef =
+    OptionDef::bool(&["allow-big-block"], "Take blocks over 2 MiB; peers refuse them.").default("false");
+
 /// The root of the table. It is the program itself and has no name in paths.
 pub static ROOT: Command = Command::group(
     "ipfs",

@@ -41,6 +41,11 @@ pub(crate) const ADD: Command = Command::new("add", "Add files or folders and pr
         ),
         OptionDef::bool(&["inline"], "Put small blocks into their CIDs."),
         OptionDef::int(&["inline-limit"], "Largest block to put into its CID, in bytes; at most 128.").default("32"),
+        OptionDef::bool(&["preserve-mode"], "Keep the permissions of what is added."),
+        OptionDef::bool(&["preserve-mtime"], "Keep the times of change of what is added."),
+        OptionDef::uint(&["mode"], "Permissions to keep instead, in octal with a leading zero."),
+        OptionDef::int64(&["mtime"], "Time of change to keep instead, in seconds since 1970."),
+        OptionDef::uint(&["mtime-nsecs"], "The fraction of that time, in nanoseconds."),
     ]);
 
 /// One line of the reply: an entry that was added, or how far one is.

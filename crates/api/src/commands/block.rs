@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Argument, Command, OptionDef};
+use crate::{ALLOW_BIG_BLOCK, Argument, Command, OptionDef};
 
 pub(crate) const BLOCK: Command = Command::group("block", "Work with single blocks.", &[GET, PUT, STAT, RM]);
 
@@ -16,9 +16,9 @@ const PUT: Command = Command::new("put", "Store data as blocks and print their C
     .arguments(&[Argument::file("data", "Files, each of which becomes a block.").variadic().stdin()])
     .options(&[
         OptionDef::string(&["cid-codec"], "Codec of the block.").default("raw"),
-        OptionDef::string(&["mhtype"], "Hash function.").default("sha2-256"),
-        OptionDef::int(&["mhlen"], "Length of the hash in bytes; -1 for all of it.").default("-1"),
+        OptionDef::string(&["mhtype"], "Hash function. Default: as the repository is set."),
         OptionDef::bool(&["pin"], "Pin the blocks with all that is below them.").default("false"),
+        ALLOW_BIG_BLOCK,
     ]);
 
 const STAT: Command = Command::new("stat", "Print a block's CID and size.").arguments(&[Argument::required(

@@ -12,8 +12,8 @@ const FORMAT: Command = Command::new("format", "Print CIDs in another form.")
     .help(
         "The format holds: %% a percent sign, %b the base's name, %B its letter, %v the version (cidv1), %V its\n\
          number, %c the codec's name, %C its number, %h the hash function's name, %H its number, %L the length of\n\
-         the hash, %m the multihash in the CID's base, %M with the base's letter, %d and %D the same for the hash alone,\n\
-         %s the CID in its base, %S with the base's letter, %P the prefix: version-codec-hash-length.",
+         the hash, %m the multihash in the base, %M without the base's letter, %d and %D the same for the hash\n\
+         alone, %s and %S the same for the CID, %P the prefix: version-codec-hash-length.",
     )
     .arguments(&[Argument::required("cid", "CIDs to print.").variadic().stdin()])
     .options(&[

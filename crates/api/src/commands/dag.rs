@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Argument, Command, LinkJson, OptionDef};
+use crate::{ALLOW_BIG_BLOCK, Argument, Command, LinkJson, OptionDef};
 
 pub(crate) const DAG: Command =
     Command::group("dag", "Work with nodes and whole graphs.", &[GET, PUT, EXPORT, IMPORT, STAT, RESOLVE]);
@@ -18,14 +18,12 @@ const PUT: Command = Command::new("put", "Store nodes and print their CIDs.")
         OptionDef::string(&["input-codec"], "Codec of the files.").default("dag-json"),
         OptionDef::bool(&["pin"], "Pin the nodes with all that is below them."),
         OptionDef::string(&["hash"], "Hash function. Default: as the repository is set."),
+        ALLOW_BIG_BLOCK,
     ]);
 
 const EXPORT: Command = Command::new("export", "Write a graph as a CAR archive.")
     .arguments(&[Argument::required("root", "CID of the graph's root.")])
-    .options(&[
-        OptionDef::bool(&["progress", "p"], "Show progress. On by default in a terminal."),
-        OptionDef::bool(&["local-only"], "Leave out what this node doesn't hold. Implies --offline."),
-    ]);
+    .options(&[OptionDef::bool(&["progress", "p"], "Show progress. On by default in a terminal.")]);
 
 const IMPORT: Command = Command::new("import", "Read CAR archives and pin their roots.")
     .help("All blocks of an archive are stored; those below no pin may be collected later.")
@@ -35,6 +33,7 @@ const IMPORT: Command = Command::new("import", "Read CAR archives and pin their 
         OptionDef::bool(&["local-only"], "Take archives of incomplete graphs. Implies --pin-roots=false."),
         OptionDef::bool(&["silent"], "Print nothing."),
         OptionDef::bool(&["stats"], "Print how many blocks and bytes were read."),
+        ALLOW_BIG_BLOCK,
     ]);
 
 const STAT: Command = Command::new("stat", "Count the blocks and bytes of graphs.")
