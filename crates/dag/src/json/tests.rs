@@ -40,6 +40,22 @@ fn prints_as_the_reference_codec() {
 }
 
 #[test]
+fn of_two_nearest_floats_the_even_one_is_printed() {
+    for (bits, expected) in [
+        (0x430a_b875_b88a_901a, "940145642656259.2"),
+        (0x430a_b875_b88a_901b, "940145642656259.4"),
+        (0xc305_6fcd_8882_270a, "-754237882516705.2"),
+        (0xc2b1_2583_727d_0690, "-18852816780550.562"),
+        (0x3ff0_0008_0000_0000, "1.0000076293945312"),
+        // The lower form would be that of the float below.
+        (0x3e70_0000_0000_0000, "5.960464477539063e-8"),
+    ] {
+        let node = Ipld::Float(f64::from_bits(bits));
+        assert_eq!(String::from_utf8(encode(&node, Dialect::Dag).unwrap()).unwrap(), expected);
+    }
+}
+
+#[test]
 fn what_is_not_json_is_refused() {
     for text in
         ["", "[", "{", "\"", "\"\\", "\"\\u12", "-", "1.", "1e", "1e+", "tru", "{\"a\"", "{\"a\":", "[1,"]

@@ -103,14 +103,36 @@ fn write_float(value: f64, out: &mut Vec<u8>) -> Result<(), FormError> {
     if !value.is_finite() {
         return Err(FormError::NotFinite);
     }
-    if size != 0.0 && !(1e-6..1e21).contains(&size) {
-        let text = format!("{value:e}");
-        let text = if size >= 1.0 { text.replace('e', "e+") } else { text };
-        out.extend_from_slice(text.as_bytes());
+    let text = if size == 0.0 || (1e-6..1e21).contains(&size) {
+        even(value.to_string(), value)
     } else {
-        write_display(&value, out);
-    }
+        even(format!("{value:e}"), value)
+    };
+    let text = if size >= 1.0 { text.replace('e', "e+") } else { text };
+    out.extend_from_slice(text.as_bytes());
     Ok(())
+}
+
+/// Of two shortest forms that are equally near, the one that ends in an even digit, as JavaScript and Go have it;
+/// the standard library of Rust rounds up.
+fn even(text: String, value: f64) -> String {
+    let last = text.find('e').unwrap_or(text.len()) - 1;
+    let digit = text.as_bytes()[last];
+    if digit.is_multiple_of(2) || !lies_in_the_middle(value) {
+        return text;
+    }
+    let mut lower = text.clone();
+    lower.replace_range(last..=last, char::from(digit - 1).encode_utf8(&mut [0; 4]));
+    // Below a power of two floats lie closer, and the lower form may be that of another.
+    if lower.parse() == Ok(value) { lower } else { text }
+}
+
+/// Whether a float has exactly one digit more than its shortest form, a five.
+fn lies_in_the_middle(value: f64) -> bool {
+    let (shortest, exact) = (format!("{value:e}"), format!("{value:.60e}"));
+    let mantissa = |text: &str| text.split('e').next().map(|digits| digits.trim_end_matches('0').to_owned());
+    let (Some(shortest), Some(exact)) = (mantissa(&shortest), mantissa(&exact)) else { return false };
+    exact.len() == shortest.len() + 1 && exact.ends_with('5')
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
