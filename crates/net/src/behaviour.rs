@@ -1,0 +1,149 @@
+//! What runs on every connection: libp2p's identify, ping, limits and mDNS, and our own handler.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::core::transport::PortUse;
+use libp2p::core::{Endpoint, Multiaddr};
+use libp2p::identity::Keypair;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent,
+    ToSwarm,
+};
+use libp2p::{PeerId, identify, mdns, ping};
+
+use crate::address::without_peer;
+use crate::error::StartError;
+use crate::handler::Handler;
+use crate::link::Link;
+use crate::options::NetOptions;
+use crate::peer;
+use crate::peers::{Direction, Peers};
+use crate::traffic::Traffic;
+
+/// The family of protocols that peers of the public network name.
+pub(crate) const PROTOCOL_VERSION: &str = "ipfs/0.1.0";
+/// Handshakes under way at once, in each direction.
+const PENDING_MAX: u32 = 128;
+/// How often each connection's round trip is measured.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// See the module.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    limits: connection_limits::Behaviour,
+    links: Links,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    mdns: Toggle<mdns::tokio::Behaviour>,
+}
+
+impl Behaviour {
+    pub(crate) fn new(
+        key: &Keypair,
+        options: &NetOptions,
+        traffic: Arc<Traffic>,
+        peers: Arc<Peers>,
+    ) -> Result<Self, StartError> {
+        let limits = ConnectionLimits::default()
+            .with_max_pending_incoming(Some(PENDING_MAX))
+            .with_max_pending_outgoing(Some(PENDING_MAX))
+            .with_max_established(Some(options.connections_max))
+            .with_max_established_per_peer(Some(options.connections_per_peer_max));
+        let identify = identify::Config::new(PROTOCOL_VERSION.into(), key.public())
+            .with_agent_version(options.agent.clone())
+            .with_push_listen_addr_updates(true)
+            .with_cache_size(0);
+        let mdns = options.mdns.then(|| {
+            mdns::tokio::Behaviour::new(mdns::Config::default(), key.public().to_peer_id())
+                .map_err(|error| StartError::Setup { part: "multicast DNS", reason: error.to_string() })
+        });
+        Ok(Self {
+            limits: connection_limits::Behaviour::new(limits),
+            links: Links { traffic, peers, streams_max: options.inbound_streams_max, opening: None },
+            identify: identify::Behaviour::new(identify),
+            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL)),
+            mdns: mdns.transpose()?.into(),
+        })
+    }
+}
+
+/// Gives each connection its handler and link, and enters it in the table of peers.
+pub(crate) struct Links {
+    traffic: Arc<Traffic>,
+    peers: Arc<Peers>,
+    streams_max: usize,
+    /// The swarm reports a connection right after its handler was made, so one place is enough.
+    opening: Option<Arc<Link>>,
+}
+
+impl Links {
+    fn handler(&mut self, id: ConnectionId, peer: PeerId) -> Result<Handler, ConnectionDenied> {
+        let peer =
+            peer::from_libp2p(&peer).ok_or_else(|| ConnectionDenied::new("peer ID of an unknown kind"))?;
+        let link = Arc::new(Link::new(peer, id));
+        self.opening = Some(link.clone());
+        Ok(Handler::new(link, self.traffic.clone(), self.streams_max))
+    }
+}
+
+impl NetworkBehaviour for Links {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Infallible;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.handler(id, peer)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.handler(id, peer)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(established) => {
+                let Some(link) = self.opening.take_if(|link| link.id == established.connection_id) else {
+                    return;
+                };
+                let direction =
+                    if established.endpoint.is_dialer() { Direction::Outbound } else { Direction::Inbound };
+                let address = without_peer(established.endpoint.get_remote_address().clone());
+                if direction == Direction::Outbound {
+                    self.peers.remember(&link.peer, address.clone());
+                }
+                self.peers.opened(link, address, direction);
+            }
+            FromSwarm::ConnectionClosed(closed) => {
+                if let Some(peer) = peer::from_libp2p(&closed.peer_id) {
+                    self.peers.closed(&peer, closed.connection_id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        Poll::Pending
+    }
+}

@@ -1,0 +1,283 @@
+//! The exchange: one task that owns the two values that speak bitswap, and sees names and lengths only.
+//!
+//! In: events of the connections and of the hash threads, requests of sessions, time. Out: messages laid into
+//! links, lookups for the blocking pool, word to sessions. The task never waits for any of them, which is what
+//! lets everybody else wait for the task: its queue of events is bounded, and connections stop reading when it
+//! is full.
+
+mod links;
+mod sessions;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ipse_base::{Cid, LocalBlocks, PeerId};
+use ipse_bitswap::{
+    Client, ClientOptions, ClientOutput, LookupToken, Message, Presence, ProtocolVersion, Received,
+    SendFailed, Server, ServerOptions, ServerOutput, WantEntry,
+};
+use libp2p::swarm::ConnectionId;
+use tokio::sync::{mpsc, oneshot};
+
+use self::links::Links;
+use self::sessions::OpenSessions;
+use crate::link::{Job, Link, Token};
+use crate::session::{Request, Sessions};
+use crate::swarm::Command;
+
+/// Events that wait for the task.
+pub(crate) const EVENTS_MAX: usize = 1024;
+/// Events worked off before the outputs are looked at.
+const BATCH_MAX: usize = 64;
+/// How long the task sleeps when the engine has no timer.
+const NO_TIMER: Duration = Duration::from_secs(3600);
+
+/// Looks at the engine from outside.
+pub(crate) type Inspection = Box<dyn FnOnce(&Client, &Server) + Send>;
+
+/// A block that arrived.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) cid: Cid,
+    pub(crate) bytes: usize,
+    /// Whether it was wanted and is visible now.
+    pub(crate) kept: bool,
+}
+
+/// What the task is told.
+pub(crate) enum Event {
+    /// A connection's peer speaks bitswap.
+    Up { link: Arc<Link>, version: ProtocolVersion },
+    /// A connection has ended.
+    Down { peer: PeerId, connection: ConnectionId },
+    /// A peer's wants.
+    Wantlist { peer: PeerId, entries: Vec<WantEntry>, full: bool },
+    /// A peer's blocks and word of what it has.
+    Received { peer: PeerId, blocks: Vec<Taken>, presences: Vec<Presence> },
+    /// A peer sent payload that is no block.
+    Unusable { peer: PeerId },
+    /// A message is being written (with the payload's bytes), or could not be.
+    Sent { peer: PeerId, token: Token, bytes: Option<u64> },
+    /// Blocks of an answer are not here any more.
+    Missing { peer: PeerId, cids: Vec<Cid> },
+    /// A lookup is done.
+    LookedUp { token: LookupToken, lengths: Vec<Option<u64>> },
+    /// Somebody wants to look.
+    Inspect(Inspection),
+}
+
+/// See the module.
+pub(crate) struct Exchange {
+    client: Client,
+    server: Server,
+    links: Links,
+    open: OpenSessions,
+    shared: Arc<Sessions>,
+    local: Arc<dyn LocalBlocks>,
+    /// Whether wants of peers are answered.
+    serve: bool,
+    /// For the lookups' answers.
+    events: mpsc::WeakSender<Event>,
+    commands: mpsc::WeakSender<Command>,
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        shared: Arc<Sessions>,
+        serve: bool,
+        events: mpsc::WeakSender<Event>,
+        commands: mpsc::WeakSender<Command>,
+    ) -> Self {
+        Self {
+            client: Client::new(ClientOptions::default()),
+            server: Server::new(ServerOptions::default()),
+            links: Links::default(),
+            open: OpenSessions::default(),
+            local: shared.local.clone(),
+            shared,
+            serve,
+            events,
+            commands,
+        }
+    }
+
+    /// Runs until nobody can tell it anything any more.
+    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        let shared = self.shared.clone();
+        let mut timer = std::pin::pin!(tokio::time::sleep(NO_TIMER));
+        loop {
+            let deadline = self.deadline();
+            if timer.deadline() != deadline {
+                timer.as_mut().reset(deadline);
+            }
+            tokio::select! {
+                count = events.recv_many(&mut batch, BATCH_MAX) => {
+                    if count == 0 {
+                        return;
+                    }
+                    let now = Instant::now();
+                    batch.drain(..).for_each(|event| self.handle(event, now));
+                }
+                requests = shared.requests() => {
+                    let now = Instant::now();
+                    requests.into_iter().for_each(|request| self.obey(request, now));
+                }
+                () = &mut timer => {
+                    let now = Instant::now();
+                    self.client.handle_timeout(now);
+                    self.server.handle_timeout(now);
+                }
+            }
+            self.act();
+        }
+    }
+
+    fn deadline(&self) -> tokio::time::Instant {
+        let timers = [self.client.poll_timeout(), self.server.poll_timeout()];
+        let next = timers.into_iter().flatten().min();
+        next.unwrap_or_else(|| Instant::now() + NO_TIMER).into()
+    }
+
+    fn handle(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Up { link, version } => {
+                let peer = link.peer.clone();
+                if self.links.up(link, version) {
+                    self.client.handle_connected(&peer, version, now);
+                }
+            }
+            Event::Down { peer, connection } => self.down(&peer, connection, now),
+            Event::Wantlist { peer, entries, full } if self.serve => {
+                self.server.handle_wantlist(&peer, &entries, full, now);
+            }
+            Event::Wantlist { .. } => {}
+            Event::Received { peer, blocks, presences } => self.received(&peer, &blocks, presences, now),
+            Event::Unusable { peer } => self.client.handle_bad_block(&peer, now),
+            Event::Sent { peer, token, bytes } => {
+                self.links.sent(token);
+                self.sent(&peer, token, bytes, now);
+            }
+            Event::Missing { peer, cids } => self.server.handle_missing(&peer, &cids),
+            Event::LookedUp { token, lengths } => self.server.handle_lookup(token, &lengths, now),
+            Event::Inspect(inspection) => inspection(&self.client, &self.server),
+        }
+    }
+
+    fn down(&mut self, peer: &PeerId, connection: ConnectionId, now: Instant) {
+        let lost = self.links.down(peer, connection);
+        if self.links.has(peer) {
+            lost.into_iter().for_each(|token| self.sent(peer, token, None, now));
+        } else {
+            self.client.handle_disconnected(peer, now);
+            self.server.handle_disconnected(peer);
+        }
+    }
+
+    fn sent(&mut self, peer: &PeerId, token: Token, bytes: Option<u64>, now: Instant) {
+        match token {
+            Token::Wants(token) => self.client.handle_send_result(peer, token, bytes.is_some(), now),
+            Token::Answer(token) => self.server.handle_sent(peer, token, bytes.ok_or(SendFailed), now),
+        }
+    }
+
+    fn received(&mut self, peer: &PeerId, taken: &[Taken], presences: Vec<Presence>, now: Instant) {
+        let blocks: Vec<(Cid, usize)> = taken.iter().map(|one| (one.cid.clone(), one.bytes)).collect();
+        let (haves, dont_haves): (Vec<_>, Vec<_>) = presences.into_iter().partition(|presence| presence.have);
+        let cids =
+            |presences: Vec<Presence>| presences.into_iter().map(|presence| presence.cid).collect::<Vec<_>>();
+        let (haves, dont_haves) = (cids(haves), cids(dont_haves));
+        let received = Received { blocks: &blocks, haves: &haves, dont_haves: &dont_haves };
+        self.client.handle_message(peer, &received, now);
+        let kept: Vec<(Cid, u64)> =
+            taken.iter().filter(|one| one.kept).map(|one| (one.cid.clone(), one.bytes as u64)).collect();
+        if !kept.is_empty() {
+            self.server.handle_received(peer, kept.iter().map(|(_, bytes)| bytes).sum());
+            self.server.handle_new_blocks(&kept, now);
+        }
+    }
+
+    fn obey(&mut self, request: Request, now: Instant) {
+        match request {
+            Request::Open(inbox, options) => {
+                let session = self.client.open_session(options, now);
+                self.open.insert(session, inbox);
+            }
+            Request::Want(number, wants) => {
+                if let Some(session) = self.open.id(number) {
+                    self.client.want(session, wants, now);
+                }
+            }
+            Request::Cancel(number, cids) => {
+                if let Some(session) = self.open.id(number) {
+                    self.client.cancel(session, &cids, now);
+                }
+            }
+            Request::Close(number) => {
+                if let Some(session) = self.open.remove(number) {
+                    self.client.close_session(session, now);
+                }
+            }
+            Request::Added(blocks) => {
+                let cids: Vec<Cid> = blocks.iter().map(|(cid, _)| cid.clone()).collect();
+                self.client.handle_local_blocks(&cids, now);
+                self.server.handle_new_blocks(&blocks, now);
+            }
+        }
+    }
+
+    /// Does all that the engine asks for.
+    fn act(&mut self) {
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                ClientOutput::Send { peer, token, message } => {
+                    self.links.send(&peer, Job { token: Token::Wants(token), message, blocks: Vec::new() });
+                }
+                // The hash threads have delivered what arrived; this finds what became visible by another way.
+                ClientOutput::Deliver { session, cid } => {
+                    self.open.stored(session, cid, &self.shared.registry)
+                }
+                ClientOutput::Absent { session, cid, reason } => {
+                    self.open.absent(session, cid, reason, &self.shared.registry);
+                }
+                ClientOutput::Drop { peer, reason } => {
+                    tracing::warn!(%peer, ?reason, "peer dropped");
+                    self.disconnect(peer);
+                }
+            }
+        }
+        while let Some(output) = self.server.poll_output() {
+            match output {
+                ServerOutput::Lookup { token, cids, .. } => self.look_up(token, cids),
+                ServerOutput::Send { token, peer, blocks, presences, pending_bytes } => {
+                    let message = Message { presences, pending_bytes, ..Message::default() };
+                    self.links.send(&peer, Job { token: Token::Answer(token), message, blocks });
+                }
+            }
+        }
+    }
+
+    fn disconnect(&mut self, peer: PeerId) {
+        let (reply, _) = oneshot::channel();
+        let command = Command::Disconnect { peer, address: None, reply };
+        // Where the swarm has more to do than it can queue, the peer's next bad block tries again.
+        let _ = self.commands.upgrade().map(|commands| commands.try_send(command));
+    }
+
+    /// The engine has one lookup a peer under way, so the pool's queue is bounded by the peers.
+    fn look_up(&self, token: LookupToken, cids: Vec<Cid>) {
+        let local = self.local.clone();
+        let Some(events) = self.events.upgrade() else { return };
+        tokio::task::spawn_blocking(move || {
+            let length = |cid: &Cid| {
+                local.local_size(cid).unwrap_or_else(|error| {
+                    tracing::warn!(%cid, %error, "block that a peer asked for could not be looked up");
+                    None
+                })
+            };
+            let lengths = cids.iter().map(length).collect();
+            // The exchange is gone only when the net is shutting down.
+            let _ = events.blocking_send(Event::LookedUp { token, lengths });
+        });
+    }
+}

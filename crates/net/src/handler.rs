@@ -1,0 +1,252 @@
+//! The one connection handler for framed protocols, one value for each connection.
+//!
+//! Path: a stream that the peer opened is read and decoded here, in the connection's own task (`inbound.rs`); a
+//! stream toward the peer is opened while the link has something to send, and written here (`outbound.rs`).
+//! The swarm sees neither frames nor payload.
+//!
+//! Invariants: inbound streams up to the limit are all kept, and one that we can't serve right now waits unread,
+//! so that the peer is slowed down and nothing is lost. There is at most one outbound stream of bitswap. The
+//! connection lives for as long as somebody wants it: this handler keeps it alive, and only `disconnect` or a
+//! limit closes it, because the swarm's own idle timeout would part quiet peers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use ipse_bitswap::ProtocolVersion;
+use libp2p::StreamProtocol;
+use libp2p::swarm::handler::{ConnectionEvent, ProtocolsChange};
+use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, StreamUpgradeError, SubstreamProtocol};
+
+use crate::error::PeerError;
+use crate::exchange::Event;
+use crate::inbound;
+use crate::link::{Link, PingReply};
+use crate::outbound::{self, Ended};
+use crate::ping;
+use crate::traffic::Traffic;
+use crate::upgrade::{PING, Upgrade};
+
+/// How long the negotiation of a stream may take.
+const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Streams in a row that could not be opened before the peer's wants are given up.
+const FAILURES_MAX: u32 = 3;
+
+/// What a stream toward the peer was asked for.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    Bitswap,
+    Ping(PingReply),
+}
+
+/// The stream toward the peer.
+enum Outbound {
+    Closed,
+    Opening,
+    Running(BoxFuture<'static, Ended>),
+}
+
+/// See the module.
+pub(crate) struct Handler {
+    link: Arc<Link>,
+    traffic: Arc<Traffic>,
+    streams_max: usize,
+    /// Streams that the peer opened, each until it ends.
+    inbound: FuturesUnordered<BoxFuture<'static, ()>>,
+    outbound: Outbound,
+    /// Things told to the exchange, and pings under way.
+    errands: FuturesUnordered<BoxFuture<'static, ()>>,
+    /// The newest version that the peer is known to speak.
+    version: Option<ProtocolVersion>,
+    failures: u32,
+    openings: VecDeque<Opening>,
+}
+
+impl Handler {
+    pub(crate) fn new(link: Arc<Link>, traffic: Arc<Traffic>, streams_max: usize) -> Self {
+        Self {
+            link,
+            traffic,
+            streams_max,
+            inbound: FuturesUnordered::new(),
+            outbound: Outbound::Closed,
+            errands: FuturesUnordered::new(),
+            version: None,
+            failures: 0,
+            openings: VecDeque::new(),
+        }
+    }
+
+    /// Tells the exchange that the peer speaks bitswap, once, and again when a newer version shows.
+    fn speaks(&mut self, version: ProtocolVersion) {
+        if self.version.is_none_or(|known| known < version) {
+            self.version = Some(version);
+            let events = self.traffic.events.clone();
+            let event = Event::Up { link: self.link.clone(), version };
+            self.errands.push(async move { events.send(event).await.unwrap_or(()) }.boxed());
+        }
+    }
+
+    fn accept(&mut self, stream: libp2p::Stream, protocol: &StreamProtocol) {
+        let Some(version) = ProtocolVersion::from_name(protocol.as_ref()) else { return };
+        self.speaks(version);
+        // Both limits are far above what honest peers open; a stream over them is reset by being dropped.
+        let Some(slot) = self.traffic.stream_slot() else { return };
+        if self.inbound.len() >= self.streams_max {
+            return;
+        }
+        let guard = self.link.stream_opened(version.name());
+        let serve = inbound::serve(stream, self.link.peer.clone(), self.traffic.clone());
+        self.inbound.push(
+            async move {
+                serve.await;
+                drop((guard, slot));
+            }
+            .boxed(),
+        );
+    }
+
+    fn opened(&mut self, stream: libp2p::Stream, protocol: &StreamProtocol, opening: Opening) {
+        match opening {
+            Opening::Bitswap => {
+                let version = ProtocolVersion::from_name(protocol.as_ref()).unwrap_or(ProtocolVersion::V1_0);
+                self.speaks(version);
+                self.failures = 0;
+                let guard = self.link.stream_opened(version.name());
+                let run = outbound::run(stream, version, self.link.clone(), self.traffic.clone());
+                self.outbound = Outbound::Running(run.inspect(move |_| drop(guard)).boxed());
+            }
+            Opening::Ping(reply) => {
+                let guard = self.link.stream_opened(PING);
+                let ping = ping::once(stream, self.link.peer.clone(), reply);
+                self.errands.push(ping.inspect(move |()| drop(guard)).boxed());
+            }
+        }
+    }
+
+    fn not_opened<E>(&mut self, opening: Opening, error: &StreamUpgradeError<E>) {
+        let unsupported = matches!(error, StreamUpgradeError::NegotiationFailed);
+        match opening {
+            Opening::Ping(reply) => {
+                let peer = self.link.peer.clone();
+                let error = if unsupported {
+                    PeerError::Unsupported { peer, protocol: PING }
+                } else {
+                    PeerError::Timeout(peer)
+                };
+                // Whoever asked may have left.
+                let _ = reply.send(Err(error));
+            }
+            Opening::Bitswap => {
+                self.outbound = Outbound::Closed;
+                self.failures += 1;
+                if unsupported || self.failures >= FAILURES_MAX {
+                    self.failures = 0;
+                    self.give_up();
+                }
+            }
+        }
+    }
+
+    /// Reports every waiting message as not sent; the engine decides when to try again.
+    fn give_up(&mut self) {
+        while let Some(job) = self.link.take() {
+            let event = Event::Sent { peer: self.link.peer.clone(), token: job.token, bytes: None };
+            let events = self.traffic.events.clone();
+            self.errands.push(async move { events.send(event).await.unwrap_or(()) }.boxed());
+        }
+    }
+
+    fn poll_outbound(&mut self, context: &mut Context<'_>) {
+        if let Outbound::Running(run) = &mut self.outbound
+            && let Poll::Ready(ended) = run.poll_unpin(context)
+        {
+            self.outbound = Outbound::Closed;
+            if let Ended::Failed = ended {
+                self.failures += 1;
+                if self.failures >= FAILURES_MAX {
+                    self.failures = 0;
+                    self.give_up();
+                }
+            }
+        }
+        if matches!(self.outbound, Outbound::Closed) && self.link.has_jobs() {
+            self.outbound = Outbound::Opening;
+            self.openings.push_back(Opening::Bitswap);
+        }
+    }
+}
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        self.link.close();
+    }
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = std::convert::Infallible;
+    type ToBehaviour = std::convert::Infallible;
+    type InboundProtocol = Upgrade;
+    type OutboundProtocol = Upgrade;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = Opening;
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Upgrade> {
+        SubstreamProtocol::new(Upgrade::Bitswap, ()).with_timeout(NEGOTIATION_TIMEOUT)
+    }
+
+    fn connection_keep_alive(&self) -> bool {
+        true
+    }
+
+    fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<Upgrade, Opening, std::convert::Infallible>> {
+        self.link.register(context);
+        while let Poll::Ready(Some(())) = self.inbound.poll_next_unpin(context) {}
+        self.poll_outbound(context);
+        while let Poll::Ready(Some(())) = self.errands.poll_next_unpin(context) {}
+        if let Some(reply) = self.link.take_ping() {
+            self.openings.push_back(Opening::Ping(reply));
+        }
+        match self.openings.pop_front() {
+            None => Poll::Pending,
+            Some(opening) => {
+                let upgrade = match opening {
+                    Opening::Bitswap => Upgrade::Bitswap,
+                    Opening::Ping(_) => Upgrade::Ping,
+                };
+                let protocol = SubstreamProtocol::new(upgrade, opening).with_timeout(NEGOTIATION_TIMEOUT);
+                Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
+            }
+        }
+    }
+
+    fn on_behaviour_event(&mut self, event: std::convert::Infallible) {
+        match event {}
+    }
+
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Upgrade, Upgrade, (), Opening>) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(inbound) => {
+                let (stream, protocol) = inbound.protocol;
+                self.accept(stream, &protocol);
+            }
+            ConnectionEvent::FullyNegotiatedOutbound(outbound) => {
+                let (stream, protocol) = outbound.protocol;
+                self.opened(stream, &protocol, outbound.info);
+            }
+            ConnectionEvent::DialUpgradeError(failed) => self.not_opened(failed.info, &failed.error),
+            ConnectionEvent::RemoteProtocolsChange(ProtocolsChange::Added(added)) => {
+                let newest = added.filter_map(|name| ProtocolVersion::from_name(name.as_ref())).max();
+                newest.into_iter().for_each(|version| self.speaks(version));
+            }
+            _ => {}
+        }
+    }
+}

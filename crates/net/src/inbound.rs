@@ -1,0 +1,79 @@
+//! A stream that a peer opened: frames in, decoded in the connection's task, and passed on.
+//!
+//! Wantlists and presences go to the exchange; payload goes to the hash threads, within a budget of bytes. When
+//! either has no room this future waits, so the stream is not read and its window closes: the peer is slowed
+//! down, and nothing is dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipse_base::PeerId;
+use ipse_base::limits::BITSWAP_MESSAGE_BYTES_MAX;
+use ipse_bitswap::{DecodeError, Message};
+use libp2p::Stream;
+use tokio::time::timeout;
+
+use crate::exchange::Event;
+use crate::frame::{FrameError, FrameReader};
+use crate::pipeline::Arrived;
+use crate::traffic::Traffic;
+
+/// How long a stream may be silent between two messages.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// How long one message may take from its first byte to its last.
+const FRAME_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// Why a stream was reset.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Message(#[from] DecodeError),
+    #[error("no progress in time")]
+    Stalled,
+    #[error("the node is shutting down")]
+    Closed,
+}
+
+/// Takes messages in until the stream ends; resets it where it does not hold messages.
+pub(crate) async fn serve(stream: Stream, peer: PeerId, traffic: Arc<Traffic>) {
+    let mut reader = FrameReader::new(stream, BITSWAP_MESSAGE_BYTES_MAX);
+    if let Err(fault) = messages(&mut reader, &peer, &traffic).await {
+        tracing::debug!(%peer, %fault, "inbound stream reset");
+    }
+}
+
+async fn messages(reader: &mut FrameReader<Stream>, peer: &PeerId, traffic: &Traffic) -> Result<(), Fault> {
+    loop {
+        match timeout(SILENCE_MAX, reader.begin()).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => return Ok(()),
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => return Err(Fault::Stalled),
+        }
+        let frame = timeout(FRAME_TIME_MAX, reader.frame()).await.map_err(|_| Fault::Stalled)??;
+        let frame_bytes = frame.len();
+        traffic.count_received(frame_bytes);
+        let message = Message::decode(frame)?;
+        pass_on(message, frame_bytes, peer, traffic).await.ok_or(Fault::Closed)?;
+    }
+}
+
+/// Nothing where the receiving side has shut down.
+async fn pass_on(message: Message, frame_bytes: usize, peer: &PeerId, traffic: &Traffic) -> Option<()> {
+    let Message { wantlist, full, blocks, presences, .. } = message;
+    let peer = peer.clone();
+    if !wantlist.is_empty() || full {
+        let event = Event::Wantlist { peer: peer.clone(), entries: wantlist, full };
+        traffic.events.send(event).await.ok()?;
+    }
+    if !blocks.is_empty() {
+        let permit = traffic.pipeline.reserve(frame_bytes).await?;
+        traffic.pipeline.push(Arrived { peer, frame_bytes, blocks, presences, permit });
+    } else if !presences.is_empty() {
+        let event = Event::Received { peer, blocks: Vec::new(), presences };
+        traffic.events.send(event).await.ok()?;
+    }
+    Some(())
+}

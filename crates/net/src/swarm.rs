@@ -1,0 +1,325 @@
+//! The swarm's task: the one owner of libp2p's `Swarm`. It dials, closes and keeps the table of peers; payload
+//! never comes through here.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use ipse_base::PeerId;
+use libp2p::core::transport::{ListenerId, TransportError};
+use libp2p::identity::Keypair;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::{Multiaddr, Swarm, SwarmBuilder, identify, mdns, noise, ping, tcp, tls, yamux};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::address::{dial_failure, without_peer};
+use crate::behaviour::{Behaviour, BehaviourEvent};
+use crate::error::{ConnectError, PeerError, StartError};
+use crate::exchange::Event;
+use crate::options::NetOptions;
+use crate::peer;
+use crate::peers::{Peers, identity_of};
+use crate::traffic::Traffic;
+
+/// The swarm closes connections that nobody wants after this. Ours are always wanted; see `handler.rs`.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Streams of all protocols that a peer may have open on one connection.
+const STREAMS_MAX: usize = 128;
+/// Streams of one connection under negotiation.
+const NEGOTIATING_MAX: usize = 64;
+/// How long the first address of each listener is waited for.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Addresses that come this soon after one another belong to one listener on all interfaces.
+const LISTEN_SETTLE: Duration = Duration::from_millis(10);
+/// Dials that wait for an outcome.
+const DIALS_MAX: usize = 1024;
+
+/// What the swarm's task is asked for.
+pub(crate) enum Command {
+    Connect { peer: PeerId, addresses: Vec<Multiaddr>, reply: oneshot::Sender<Result<(), ConnectError>> },
+    Disconnect { peer: PeerId, address: Option<Multiaddr>, reply: oneshot::Sender<Result<(), PeerError>> },
+}
+
+/// Someone who waits for a connection.
+struct Dial {
+    peer: PeerId,
+    reply: oneshot::Sender<Result<(), ConnectError>>,
+}
+
+/// See the module.
+pub(crate) struct SwarmTask {
+    swarm: Swarm<Behaviour>,
+    peers: Arc<Peers>,
+    events: mpsc::Sender<Event>,
+    dials: HashMap<ConnectionId, Dial>,
+}
+
+impl SwarmTask {
+    /// Sets the transports up and listens; returns when every listener has an address or has failed.
+    pub(crate) async fn start(
+        options: &NetOptions,
+        traffic: Arc<Traffic>,
+        peers: Arc<Peers>,
+    ) -> Result<Self, StartError> {
+        let events = traffic.events.clone();
+        let key = options.identity.keypair();
+        let behaviour = Behaviour::new(key, options, traffic, peers.clone())?;
+        let swarm = build(key.clone(), behaviour)?;
+        let mut task = Self { swarm, peers, events, dials: HashMap::new() };
+        task.listen(&options.listen).await?;
+        Ok(task)
+    }
+
+    async fn listen(&mut self, addresses: &[String]) -> Result<(), StartError> {
+        let mut waiting = Vec::new();
+        let mut failures = Vec::new();
+        for text in addresses {
+            let address: Multiaddr =
+                text.parse().map_err(|source| StartError::Address { address: text.clone(), source })?;
+            match self.swarm.listen_on(address) {
+                Ok(listener) => waiting.push((listener, text)),
+                Err(error) => failures.push((text, listen_failure(&error))),
+            }
+        }
+        let deadline = tokio::time::Instant::now() + LISTEN_TIMEOUT;
+        while !waiting.is_empty() {
+            let Ok(event) = tokio::time::timeout_at(deadline, self.swarm.select_next_some()).await else {
+                break;
+            };
+            let (listener, failure) = first_of(&event);
+            self.handle(event).await;
+            if let Some(at) = waiting.iter().position(|(id, _)| Some(*id) == listener) {
+                let (_, text) = waiting.swap_remove(at);
+                failures.extend(failure.map(|reason| (text, reason)));
+            }
+        }
+        while let Ok(event) = tokio::time::timeout(LISTEN_SETTLE, self.swarm.select_next_some()).await {
+            self.handle(event).await;
+        }
+        failures.extend(waiting.into_iter().map(|(_, text)| (text, "no address in time".to_owned())));
+        // One family or transport may be missing on this machine; a node without any can't be reached at all.
+        for (address, reason) in &failures {
+            tracing::warn!(%address, %reason, "not listening");
+        }
+        let all_failed = !addresses.is_empty() && self.peers.listen_addresses().is_empty();
+        match failures.into_iter().next() {
+            Some((address, reason)) if all_failed => {
+                Err(StartError::Listen { address: address.clone(), reason })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs until the commands end, then closes every connection.
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.handle(event).await,
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => break,
+                },
+            }
+        }
+        let connected: Vec<_> = self.swarm.connected_peers().copied().collect();
+        for peer in connected {
+            // It may have left by itself by now.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let closing = async {
+            while self.swarm.connected_peers().next().is_some() {
+                self.swarm.select_next_some().await;
+            }
+        };
+        // Peers that don't answer are left behind.
+        let _ = tokio::time::timeout(Duration::from_secs(1), closing).await;
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Connect { peer, addresses, reply } => self.connect(peer, addresses, reply),
+            Command::Disconnect { peer, address, reply } => {
+                let closing = self.peers.connections(&peer, address.as_ref());
+                // Whoever asked may have left.
+                let _ = reply.send(if closing.is_empty() {
+                    Err(PeerError::NotConnected(peer.clone()))
+                } else {
+                    Ok(())
+                });
+                for id in closing {
+                    self.swarm.close_connection(id);
+                    self.peers.closed(&peer, id);
+                }
+            }
+        }
+    }
+
+    fn connect(
+        &mut self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        reply: oneshot::Sender<Result<(), ConnectError>>,
+    ) {
+        // Whoever asked may have left, here and below.
+        let Some(theirs) = peer::to_libp2p(&peer) else {
+            let _ = reply.send(Err(ConnectError::NoAddresses(peer)));
+            return;
+        };
+        if self.dials.len() >= DIALS_MAX {
+            let reason = "too many dials at once".to_owned();
+            let _ = reply.send(Err(ConnectError::Limit { peer, reason }));
+            return;
+        }
+        let dial =
+            DialOpts::peer_id(theirs).addresses(addresses).condition(PeerCondition::Disconnected).build();
+        let id = dial.connection_id();
+        match self.swarm.dial(dial) {
+            Ok(()) => {
+                self.dials.insert(id, Dial { peer, reply });
+            }
+            Err(DialError::DialPeerConditionFalse(_)) => {
+                let _ = reply.send(Ok(()));
+            }
+            Err(error) => {
+                let _ = reply.send(Err(connect_failure(peer, &error)));
+            }
+        }
+    }
+
+    async fn handle(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.handle_behaviour(event),
+            SwarmEvent::ConnectionEstablished { peer_id, .. } => self.resolve_dials(&peer_id),
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+                tracing::debug!(peer = %peer_id, cause = cause.map(tracing::field::display), "connection closed");
+                if let Some(peer) = peer::from_libp2p(&peer_id) {
+                    // The exchange is gone only when the net is shutting down.
+                    let _ = self.events.send(Event::Down { peer, connection: connection_id }).await;
+                }
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                if let Some(dial) = self.dials.remove(&connection_id) {
+                    let failure = connect_failure(dial.peer, &error);
+                    let _ = dial.reply.send(Err(failure));
+                }
+            }
+            SwarmEvent::NewListenAddr { address, .. } => self.peers.listening(address),
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.peers.not_listening(&address),
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "listener"),
+            _ => {}
+        }
+    }
+
+    fn handle_behaviour(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+                let Some(peer) = peer::from_libp2p(&peer_id) else { return };
+                for address in info.listen_addrs.iter().take(16) {
+                    self.peers.remember(&peer, without_peer(address.clone()));
+                }
+                self.peers.identified(identity_of(peer, &info));
+            }
+            BehaviourEvent::Ping(ping::Event { peer, connection, result: Ok(taken) }) => {
+                if let Some(peer) = peer::from_libp2p(&peer) {
+                    self.peers.pinged(&peer, connection, taken);
+                }
+            }
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
+                for (theirs, address) in found {
+                    self.discovered(theirs, address);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn discovered(&mut self, theirs: libp2p::PeerId, address: Multiaddr) {
+        let Some(peer) = peer::from_libp2p(&theirs) else { return };
+        let address = without_peer(address);
+        self.peers.remember(&peer, address.clone());
+        let dial = DialOpts::peer_id(theirs)
+            .addresses(vec![address])
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .build();
+        if let Err(error) = self.swarm.dial(dial) {
+            tracing::debug!(%peer, %error, "local peer not dialed");
+        }
+    }
+
+    fn resolve_dials(&mut self, theirs: &libp2p::PeerId) {
+        let Some(peer) = peer::from_libp2p(theirs) else { return };
+        let done: Vec<_> =
+            self.dials.iter().filter(|(_, dial)| dial.peer == peer).map(|(id, _)| *id).collect();
+        for id in done {
+            if let Some(dial) = self.dials.remove(&id) {
+                let _ = dial.reply.send(Ok(()));
+            }
+        }
+    }
+}
+
+fn build(key: Keypair, behaviour: Behaviour) -> Result<Swarm<Behaviour>, StartError> {
+    let setup = |part| move |reason: String| StartError::Setup { part, reason };
+    let mut muxer = yamux::Config::default();
+    muxer.set_max_num_streams(STREAMS_MAX);
+    let builder = SwarmBuilder::with_existing_identity(key)
+        .with_tokio()
+        .with_tcp(tcp::Config::default(), (noise::Config::new, tls::Config::new), move || muxer)
+        .map_err(|error| setup("TCP")(error.to_string()))?
+        .with_quic()
+        .with_behaviour(|_| behaviour)
+        .map_err(|error| setup("protocols")(error.to_string()))?;
+    let config = |config: libp2p::swarm::Config| {
+        config
+            .with_idle_connection_timeout(IDLE_TIMEOUT)
+            .with_max_negotiating_inbound_streams(NEGOTIATING_MAX)
+    };
+    Ok(builder.with_swarm_config(config).build())
+}
+
+/// The listener that an event says the first word of, and why it failed if it did.
+fn first_of(event: &SwarmEvent<BehaviourEvent>) -> (Option<ListenerId>, Option<String>) {
+    match event {
+        SwarmEvent::NewListenAddr { listener_id, .. } => (Some(*listener_id), None),
+        SwarmEvent::ListenerClosed { listener_id, reason, .. } => (
+            Some(*listener_id),
+            Some(reason.as_ref().err().map_or_else(|| "closed".into(), ToString::to_string)),
+        ),
+        _ => (None, None),
+    }
+}
+
+fn listen_failure(error: &TransportError<io::Error>) -> String {
+    match error {
+        TransportError::MultiaddrNotSupported(_) => "no transport of this node takes such an address".into(),
+        TransportError::Other(error) => error.to_string(),
+    }
+}
+
+fn connect_failure(peer: PeerId, error: &DialError) -> ConnectError {
+    match error {
+        DialError::LocalPeerId { .. } => ConnectError::Myself,
+        DialError::NoAddresses => ConnectError::NoAddresses(peer),
+        DialError::DialPeerConditionFalse(_) | DialError::Aborted => ConnectError::Aborted(peer),
+        DialError::WrongPeerId { obtained, address } => ConnectError::OtherPeer {
+            peer,
+            address: without_peer(address.clone()).to_string(),
+            found: obtained.to_string(),
+        },
+        DialError::Denied { cause } => ConnectError::Limit { peer, reason: cause.to_string() },
+        DialError::Transport(failures) => {
+            let attempts = failures.iter().map(|(address, error)| {
+                let address = without_peer(address.clone());
+                let reason = match error {
+                    TransportError::MultiaddrNotSupported(_) => "no transport for this address".to_owned(),
+                    TransportError::Other(error) => dial_failure(&address, error),
+                };
+                (address.to_string(), reason)
+            });
+            ConnectError::AllFailed { peer, attempts: attempts.collect() }
+        }
+    }
+}

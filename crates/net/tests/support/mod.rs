@@ -1,0 +1,143 @@
+//! What the tests share: blocks in memory, nets on loopback, and a walk that fetches a list.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+pub mod raw;
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ipse_base::{
+    Block, BlockSession, BlockSink, Cid, Codec, Delivery, HashCode, LocalBlocks, Multihash, SinkError,
+    SourceError, Want,
+};
+use ipse_net::{Identity, KeyKind, Net, NetOptions};
+
+pub const TCP: &str = "/ip4/127.0.0.1/tcp/0";
+pub const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
+
+/// Blocks by hash.
+#[derive(Default)]
+pub struct Memory(Mutex<HashMap<Multihash, Bytes>>);
+
+impl Memory {
+    pub fn insert(&self, blocks: &[Block]) {
+        let mut map = self.0.lock().unwrap();
+        for block in blocks {
+            map.insert(block.cid().hash().clone(), block.data().clone());
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+impl LocalBlocks for Memory {
+    fn local(&self, cid: &Cid) -> Result<Option<Block>, SourceError> {
+        let data = self.0.lock().unwrap().get(cid.hash()).cloned();
+        Ok(data.map(|data| Block::attested(cid.clone(), data)))
+    }
+
+    fn local_size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
+        Ok(self.0.lock().unwrap().get(cid.hash()).map(|data| data.len() as u64))
+    }
+}
+
+impl BlockSink for Memory {
+    fn put(&self, blocks: &[Block]) -> Result<(), SinkError> {
+        self.insert(blocks);
+        Ok(())
+    }
+
+    fn commit(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// A net on loopback and what it holds.
+pub struct Party {
+    pub net: Net,
+    pub memory: Arc<Memory>,
+}
+
+impl Party {
+    pub async fn start(listen: &str) -> Self {
+        Self::start_with(listen, KeyKind::Ed25519, |_| {}).await
+    }
+
+    pub async fn start_with(listen: &str, kind: KeyKind, change: impl FnOnce(&mut NetOptions)) -> Self {
+        let mut options = NetOptions::new(Identity::generate(kind).unwrap());
+        options.listen = vec![listen.to_owned()];
+        options.mdns = false;
+        change(&mut options);
+        let memory = Arc::new(Memory::default());
+        let net = Net::start(options, memory.clone(), memory.clone()).await.unwrap();
+        Self { net, memory }
+    }
+
+    pub fn address(&self) -> String {
+        format!("{}/p2p/{}", self.net.listen_addresses()[0], self.net.peer_id())
+    }
+
+    pub async fn connect(&self, other: &Self) {
+        assert_eq!(&self.net.connect(&other.address()).await.unwrap(), other.net.peer_id());
+    }
+
+    /// Fetches all, and checks every byte.
+    pub async fn fetch(&self, blocks: &[Block]) {
+        let mut session = self.net.session();
+        session.want(wants(blocks));
+        let expected: HashMap<&Cid, &Bytes> =
+            blocks.iter().map(|block| (block.cid(), block.data())).collect();
+        let mut count = 0;
+        while let Some(delivery) = next(&mut *session).await {
+            let Delivery::Block(block) = delivery else { panic!("{delivery:?}") };
+            assert!(expected[block.cid()] == block.data(), "{}", block.cid());
+            count += 1;
+        }
+        assert_eq!(count, blocks.len());
+    }
+}
+
+pub fn wants(blocks: &[Block]) -> Vec<Want> {
+    let most = blocks.len() as i32;
+    blocks
+        .iter()
+        .enumerate()
+        .map(|(at, block)| Want {
+            cid: block.cid().clone(),
+            priority: most - at as i32,
+            size_hint: Some(block.data().len() as u64),
+        })
+        .collect()
+}
+
+pub async fn next(session: &mut dyn BlockSession) -> Option<Delivery> {
+    poll_fn(|context| session.poll_next(context)).await
+}
+
+/// So many blocks of so many bytes, all different.
+pub fn blocks(count: usize, bytes: usize) -> Vec<Block> {
+    (0..count)
+        .map(|number| {
+            let mut data = vec![number as u8; bytes];
+            data[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            Block::hash(Codec::RAW, HashCode::SHA2_256, data.into()).unwrap()
+        })
+        .collect()
+}
+
+/// Fails the test instead of hanging.
+pub async fn within<T>(seconds: u64, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(seconds), future).await.expect("took too long")
+}
+
+/// Waits for something to become true.
+pub async fn until(mut what: impl FnMut() -> bool) {
+    while !what() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
