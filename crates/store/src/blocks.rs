@@ -1,0 +1,273 @@
+//! Blocks: put, get and delete.
+//!
+//! A put checksums outside of any lock, appends many blocks in one write and is visible on return. A get is a
+//! look-up, one read and one checksum; what does not match never leaves this file.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use ipse_base::{Block, BlockSink, Cid, Codec, ErrorKind, Kind, LocalBlocks, SinkError, SourceError};
+
+use crate::core::{Core, WriteError};
+use crate::disk::DiskError;
+use crate::index::IndexError;
+use crate::log::NewRecord;
+use crate::place::{Place, Position};
+use crate::record::{Header, PAYLOAD_BYTES_MAX, RecordError, RecordKind};
+use crate::segment::{self, SegmentError};
+use crate::store::Store;
+
+/// Why a block that is here could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    /// The index could not be read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// What stands there is not the block.
+    #[error("block {cid} is damaged at {position}: {reason}")]
+    Damaged {
+        /// The block.
+        cid: Cid,
+        /// Where it should be.
+        position: Position,
+        /// What is wrong with it.
+        reason: RecordError,
+    },
+}
+
+impl ErrorKind for ReadError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Index(error) => error.kind(),
+            Self::Disk(error) => error.kind(),
+            Self::Damaged { .. } => Kind::Corrupt,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Index(error) => error.hint(),
+            Self::Disk(error) => error.hint(),
+            Self::Damaged { .. } => Some(
+                "run `ipse repo verify`; adding or fetching the data again replaces the damaged block".into(),
+            ),
+        }
+    }
+}
+
+/// How often a read looks again when a collection moved the block under it.
+const MOVED_RETRIES: usize = 4;
+
+impl Core {
+    /// The bytes of a block, if it is here.
+    pub(crate) fn read(&self, cid: &Cid) -> Result<Option<Bytes>, ReadError> {
+        let mut place = self.place(cid.hash())?;
+        for _ in 0..MOVED_RETRIES {
+            let Some(at) = place else { return Ok(None) };
+            let error = match self.read_at(cid, &at) {
+                Ok(data) => return Ok(Some(data)),
+                Err(error) => error,
+            };
+            place = self.place(cid.hash())?;
+            if place == Some(at) {
+                if error.kind() == Kind::Corrupt {
+                    tracing::error!(%error, "damage found");
+                    self.note_damage(cid.hash());
+                }
+                return Err(error);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The bytes of the block at this place, checked.
+    pub(crate) fn read_at(&self, cid: &Cid, place: &Place) -> Result<Bytes, ReadError> {
+        let Position { segment: id, offset } = place.position;
+        let damaged = |reason| ReadError::Damaged { cid: cid.clone(), position: place.position, reason };
+        let segment = match self.log.segments.get(id) {
+            Ok(segment) => segment,
+            Err(SegmentError::Disk(error)) if error.kind() != Kind::NotFound => return Err(error.into()),
+            Err(_) => return Err(damaged(RecordError::NoSegment)),
+        };
+        let header_len = place.header_len(cid.hash());
+        let record = match segment.file.read_vec(offset, header_len + place.length as usize) {
+            Ok(record) => record,
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                return Err(damaged(RecordError::Short));
+            }
+            Err(error) => return Err(DiskError::of("read", &segment::path(&self.log.dir, id))(error).into()),
+        };
+        let header = Header::read(&record, segment.marker, offset).map_err(damaged)?;
+        // The index is not believed: the record itself must say that it is this block.
+        let is_it = header.kind == RecordKind::Block
+            && header.name.as_ref().is_some_and(|name| name.hash() == cid.hash())
+            && header.header_len() == header_len;
+        if !is_it {
+            return Err(damaged(RecordError::Other));
+        }
+        header.check_payload(&record[header_len..]).map_err(damaged)?;
+        Ok(Bytes::from(record).slice(header_len..))
+    }
+
+    /// Makes blocks visible, those that are here already left out.
+    fn put(&self, blocks: &[Block]) -> Result<(), WriteError> {
+        self.make_room()?;
+        let _writing = self.writing();
+        let records = self.fresh_records(blocks)?;
+        if records.is_empty() {
+            return Ok(self.log.check()?);
+        }
+        let mut appender = self.log.appender();
+        // Another thread may have put the same blocks meanwhile; the second look is in memory only.
+        let mut records = records;
+        records.retain(|record| record.name.is_some_and(|cid| !self.is_pending(cid)));
+        self.write(&mut appender, &records)?;
+        drop(appender);
+        for record in &records {
+            if let Some(cid) = record.name {
+                self.note_healed(cid.hash());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_pending(&self, cid: &Cid) -> bool {
+        matches!(self.pending().place(cid.hash()), Some(Some(_))) && !self.is_damaged(cid.hash())
+    }
+
+    fn fresh_records<'a>(&self, blocks: &'a [Block]) -> Result<Vec<NewRecord<'a>>, WriteError> {
+        let mut seen = HashSet::new();
+        let mut records = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            let (cid, data) = (block.cid(), block.data());
+            if cid.is_identity() || data.is_empty() || !seen.insert(cid.hash()) {
+                continue;
+            }
+            if data.len() > PAYLOAD_BYTES_MAX {
+                let (cid, length) = (cid.clone(), data.len());
+                return Err(WriteError::TooLarge { cid, length, limit: PAYLOAD_BYTES_MAX });
+            }
+            if self.place(cid.hash())?.is_some() && !self.is_damaged(cid.hash()) {
+                self.guards.touch(cid.hash());
+                continue;
+            }
+            let mut record = NewRecord::new(RecordKind::Block, Some(cid), data);
+            record.leaf = self.is_leaf(cid, data);
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    /// Whether the block has no links. What can't be read counts as an inner node: the walk that meets it will
+    /// say what is wrong with it.
+    fn is_leaf(&self, cid: &Cid, data: &Bytes) -> bool {
+        cid.codec() == Codec::RAW || (self.options.links)(cid, data).is_ok_and(|links| links.is_empty())
+    }
+
+    fn delete(&self, cids: &[Cid]) -> Result<usize, WriteError> {
+        self.make_room()?;
+        let _writing = self.writing();
+        let mut appender = self.log.appender();
+        let mut records: Vec<NewRecord<'_>> = Vec::new();
+        let mut seen = HashSet::new();
+        for cid in cids {
+            if let Some(pin) = self.pins_of(cid.hash())?.into_iter().next() {
+                return Err(WriteError::Pinned { cid: cid.clone(), mode: pin.mode });
+            }
+            if seen.insert(cid.hash()) && self.place(cid.hash())?.is_some() {
+                records.push(NewRecord::new(RecordKind::Tombstone, Some(cid), &[]));
+            }
+        }
+        self.write(&mut appender, &records)?;
+        Ok(records.len())
+    }
+}
+
+impl Store {
+    /// Whether the block is here. Blocks that follow from their name alone are always here.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the index could not be read.
+    pub fn has(&self, cid: &Cid) -> Result<bool, IndexError> {
+        Ok(Block::implied_by(cid).is_some() || self.core().place(cid.hash())?.is_some())
+    }
+
+    /// The bytes of a block, checked, if it is here.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] (corrupt) where they do not match, otherwise what the disk or index says.
+    pub fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        if let Some(block) = Block::implied_by(cid) {
+            return Ok(Some(block));
+        }
+        Ok(self.core().read(cid)?.map(|data| Block::attested(cid.clone(), data)))
+    }
+
+    /// The size of a block in bytes, if it is here, from the index alone.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the index could not be read.
+    pub fn size(&self, cid: &Cid) -> Result<Option<u64>, IndexError> {
+        if let Some(block) = Block::implied_by(cid) {
+            return Ok(Some(block.data().len() as u64));
+        }
+        Ok(self.core().place(cid.hash())?.map(|place| u64::from(place.length)))
+    }
+
+    /// Whether a block that is here has no links under the codec of this Cid; `None` where it is not here, or
+    /// was stored under another codec, so that only reading it tells.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the index could not be read.
+    pub fn is_leaf(&self, cid: &Cid) -> Result<Option<bool>, IndexError> {
+        if cid.codec() == Codec::RAW {
+            return Ok(Some(true));
+        }
+        Ok(self.core().place(cid.hash())?.and_then(|place| place.leaf_under(cid.codec())))
+    }
+
+    /// Makes blocks visible; see [`BlockSink::put`]. Those that are here already are skipped.
+    ///
+    /// # Errors
+    /// [`WriteError`], full where the disk is; none is then half written.
+    pub fn put_blocks(&self, blocks: &[Block]) -> Result<(), WriteError> {
+        self.core().put(blocks)
+    }
+
+    /// Deletes blocks; unknown ones are skipped. Returns how many were here. Gone for readers at once, durably
+    /// after the next commit; their space returns with the next collection. What links to them is the
+    /// caller's business.
+    ///
+    /// # Errors
+    /// [`WriteError::Pinned`] (conflict) where one is the root of a pin; nothing is deleted then.
+    pub fn delete(&self, cids: &[Cid]) -> Result<usize, WriteError> {
+        self.core().delete(cids)
+    }
+}
+
+fn source_error(cid: &Cid, error: &dyn ErrorKind) -> SourceError {
+    SourceError { cid: cid.clone(), message: error.to_string(), kind: error.kind() }
+}
+
+impl LocalBlocks for Store {
+    fn local(&self, cid: &Cid) -> Result<Option<Block>, SourceError> {
+        self.get(cid).map_err(|error| source_error(cid, &error))
+    }
+
+    fn local_size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
+        self.size(cid).map_err(|error| source_error(cid, &error))
+    }
+}
+
+impl BlockSink for Store {
+    fn put(&self, blocks: &[Block]) -> Result<(), SinkError> {
+        self.put_blocks(blocks).map_err(|error| SinkError { message: error.to_string(), kind: error.kind() })
+    }
+
+    fn commit(&self) -> Result<(), SinkError> {
+        self.core().commit().map_err(|error| SinkError { message: error.to_string(), kind: error.kind() })
+    }
+}

@@ -1,0 +1,228 @@
+//! Core: log, index and what lies between, as one. [`Store`](crate::Store) is the handle that people hold.
+//!
+//! The order of locks: gate, appender, pending. Readers take only `pending`, for a look-up in memory; nobody
+//! holds it across the disk.
+
+use std::collections::HashSet;
+use std::sync::{Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use ipse_base::{Cid, ErrorKind, Kind, Multihash};
+
+use crate::gc::Roots;
+use crate::guard::Guards;
+use crate::index::{Index, IndexError};
+use crate::lock;
+use crate::log::{Appender, Log, LogError, NewRecord};
+use crate::options::{Checkpoints, StoreOptions};
+use crate::pending::{GENERATION_BYTES_MAX, Pending};
+use crate::pins::PinMode;
+use crate::place::Place;
+
+/// Why blocks or pins could not be written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WriteError {
+    /// The log took no record.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The index could not be read or written.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The block is larger than the store takes.
+    #[error("block {cid} of {length} bytes is over the limit of {limit}")]
+    TooLarge {
+        /// The block.
+        cid: Cid,
+        /// Its bytes.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A pinned block is not deleted.
+    #[error("cannot remove {cid}: pinned: {mode}")]
+    Pinned {
+        /// The block.
+        cid: Cid,
+        /// How it is pinned.
+        mode: PinMode,
+    },
+}
+
+impl ErrorKind for WriteError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Log(error) => error.kind(),
+            Self::Index(error) => error.kind(),
+            Self::TooLarge { .. } => Kind::Invalid,
+            Self::Pinned { .. } => Kind::Conflict,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Log(error) => error.hint(),
+            Self::Index(error) => error.hint(),
+            Self::TooLarge { .. } => Some("cut the data into smaller blocks; `ipse add` does".into()),
+            Self::Pinned { cid, .. } => Some(format!("unpin it first: `ipse pin rm {cid}`")),
+        }
+    }
+}
+
+/// Damaged blocks that are remembered, so that a put replaces them. More damage than this wants a new disk.
+const DAMAGED_MAX: usize = 4096;
+/// Bytes of log after which a checkpoint is due: they bound how long an opening after a crash takes.
+const CHECKPOINT_LOG_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What the background thread is asked to do.
+#[derive(Debug, Default)]
+pub(crate) struct Signal {
+    pub(crate) stop: bool,
+    /// There is something to flush, soon.
+    pub(crate) dirty: bool,
+    /// There is much to flush, at once.
+    pub(crate) due: bool,
+}
+
+pub(crate) struct Core {
+    pub(crate) log: Log,
+    pub(crate) index: Box<dyn Index>,
+    pub(crate) options: StoreOptions,
+    pub(crate) guards: Guards,
+    pub(crate) roots: Mutex<Vec<Roots>>,
+    pub(crate) pending: RwLock<Pending>,
+    pub(crate) signal: Mutex<Signal>,
+    pub(crate) wake: Condvar,
+    damaged: Mutex<HashSet<Multihash>>,
+    /// One flush of the index at a time.
+    flush: Mutex<()>,
+    /// Writers go through together; a collection shuts it.
+    gate: RwLock<()>,
+}
+
+impl Core {
+    pub(crate) fn new(log: Log, index: Box<dyn Index>, pending: Pending, options: StoreOptions) -> Self {
+        Self {
+            log,
+            index,
+            options,
+            guards: Guards::default(),
+            roots: Mutex::default(),
+            pending: RwLock::new(pending),
+            signal: Mutex::default(),
+            wake: Condvar::new(),
+            damaged: Mutex::default(),
+            flush: Mutex::default(),
+            gate: RwLock::default(),
+        }
+    }
+
+    pub(crate) fn pending(&self) -> RwLockReadGuard<'_, Pending> {
+        self.pending.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to write, shared with other writers.
+    pub(crate) fn writing(&self) -> RwLockReadGuard<'_, ()> {
+        self.gate.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shuts the gate: nobody writes until the guard is dropped.
+    pub(crate) fn shut(&self) -> std::sync::RwLockWriteGuard<'_, ()> {
+        self.gate.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a block is, if it is here.
+    pub(crate) fn place(&self, hash: &Multihash) -> Result<Option<Place>, IndexError> {
+        // Two statements: the lock must not be held while the index is read.
+        let known = self.pending().place(hash);
+        match known {
+            Some(place) => Ok(place),
+            None => self.index.place(hash),
+        }
+    }
+
+    /// Appends records and takes note of them, in one step for whoever looks.
+    pub(crate) fn write(&self, appender: &mut Appender, records: &[NewRecord<'_>]) -> Result<(), LogError> {
+        let mut positions = Vec::with_capacity(records.len());
+        let result = self.log.append(appender, records, &mut positions);
+        let mut pending = self.pending.write().unwrap_or_else(PoisonError::into_inner);
+        for (record, &position) in records.iter().zip(&positions) {
+            pending.active.note_new(record, position);
+            pending.active.log_bytes += record.payload.len() as u64;
+        }
+        pending.tail = appender.checkpoint();
+        let due = pending.active.bytes() > GENERATION_BYTES_MAX / 2
+            || pending.active.log_bytes > CHECKPOINT_LOG_BYTES;
+        drop(pending);
+        self.wake_background(due);
+        result
+    }
+
+    fn wake_background(&self, due: bool) {
+        if self.options.checkpoints == Checkpoints::OnDemand {
+            return;
+        }
+        let mut signal = lock(&self.signal);
+        if !signal.dirty || (due && !signal.due) {
+            signal.dirty = true;
+            signal.due |= due;
+            self.wake.notify_all();
+        }
+    }
+
+    /// Waits while memory for pending changes is used up. The one who writes does the work then.
+    pub(crate) fn make_room(&self) -> Result<(), WriteError> {
+        while self.pending().active.bytes() > GENERATION_BYTES_MAX {
+            self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Brings the index up to the end of the log as it is at the call.
+    pub(crate) fn checkpoint(&self) -> Result<(), WriteError> {
+        let _one = lock(&self.flush);
+        // After a failure an older generation is still on its way, so there may be two to flush.
+        for _ in 0..2 {
+            let begun = self.pending.write().unwrap_or_else(PoisonError::into_inner).begin_flush();
+            let Some((generation, checkpoint)) = begun else { break };
+            // The index must never know of what the log could still lose.
+            self.log.sync(checkpoint.position)?;
+            self.index.apply(&generation, checkpoint)?;
+            self.pending.write().unwrap_or_else(PoisonError::into_inner).flushing = None;
+        }
+        Ok(())
+    }
+
+    /// Returns when everything that was visible at the call is durable.
+    pub(crate) fn commit(&self) -> Result<(), LogError> {
+        self.log.sync(self.log.written())
+    }
+
+    /// Remembers a block that could not be read, so that the next put of it is not taken for a duplicate.
+    pub(crate) fn note_damage(&self, hash: &Multihash) {
+        let mut damaged = lock(&self.damaged);
+        if damaged.len() < DAMAGED_MAX {
+            damaged.insert(hash.clone());
+        }
+    }
+
+    pub(crate) fn is_damaged(&self, hash: &Multihash) -> bool {
+        let damaged = lock(&self.damaged);
+        !damaged.is_empty() && damaged.contains(hash)
+    }
+
+    pub(crate) fn note_healed(&self, hash: &Multihash) {
+        lock(&self.damaged).remove(hash);
+    }
+
+    /// The last step of a life: everything durable and in the index, the end of the log marked.
+    pub(crate) fn close(&self) -> Result<(), WriteError> {
+        {
+            let mut appender = self.log.appender();
+            if !appender.is_marked() {
+                self.commit()?;
+                self.write(&mut appender, &[NewRecord::new(crate::record::RecordKind::Mark, None, &[])])?;
+            }
+        }
+        self.commit()?;
+        self.checkpoint()
+    }
+}

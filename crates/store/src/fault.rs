@@ -1,0 +1,397 @@
+//! Test support: a disk in memory that behaves as badly as a real one may.
+//!
+//! What was not synced, data and names alike, is lost, kept or torn at a [`FakeDisk::crash`]; any call can be
+//! made to fail. Never part of a running node.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::disk::{Disk, DiskFile, HeldLock, OpenMode};
+use crate::lock;
+
+/// Bytes that reach the medium together or not at all.
+const SECTOR_BYTES: usize = 512;
+
+/// How a planned failure goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// This one call fails with an input or output error.
+    Once,
+    /// This call and all later ones do: the machine has stopped.
+    Stop,
+    /// From this call on nothing can be written for want of space; reading and syncing go on.
+    Full,
+}
+
+/// The fake disk. Clones are the same disk.
+#[derive(Clone)]
+pub struct FakeDisk {
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    /// Counts crashes; handles of an earlier life are dead.
+    life: u64,
+    random: u64,
+    names: BTreeMap<PathBuf, usize>,
+    durable_names: BTreeMap<PathBuf, usize>,
+    nodes: Vec<Node>,
+    locks: HashSet<PathBuf>,
+    calls: u64,
+    fault: Option<(u64, Fault)>,
+}
+
+#[derive(Default)]
+struct Node {
+    now: Vec<u8>,
+    durable: Vec<u8>,
+    unsynced: Vec<Change>,
+}
+
+enum Change {
+    Write(u64, Vec<u8>),
+    SetLen(u64),
+}
+
+impl Change {
+    fn apply(&self, image: &mut Vec<u8>) {
+        match self {
+            Self::Write(offset, bytes) => {
+                let end = *offset as usize + bytes.len();
+                if image.len() < end {
+                    image.resize(end, 0);
+                }
+                image[*offset as usize..end].copy_from_slice(bytes);
+            }
+            Self::SetLen(length) => image.resize(*length as usize, 0),
+        }
+    }
+}
+
+/// Whether a call could change the medium; a full disk refuses only these.
+#[derive(PartialEq, Eq)]
+enum Call {
+    Read,
+    Grow,
+    Other,
+}
+
+impl State {
+    fn next_random(&mut self) -> u64 {
+        // splitmix64: every seed gives a sound sequence.
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn coin(&mut self) -> bool {
+        self.next_random().is_multiple_of(2)
+    }
+
+    fn call(&mut self, call: Call) -> io::Result<()> {
+        self.calls += 1;
+        let Some((at, fault)) = self.fault else { return Ok(()) };
+        let failure = || io::Error::other("planned failure");
+        match fault {
+            Fault::Once if self.calls == at => Err(failure()),
+            Fault::Stop if self.calls >= at => Err(failure()),
+            Fault::Full if self.calls >= at && call == Call::Grow => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A file's image after a power loss: each change on its way is there, or not, or in part.
+    fn settle(&mut self, index: usize) {
+        let changes = std::mem::take(&mut self.nodes[index].unsynced);
+        let mut image = std::mem::take(&mut self.nodes[index].durable);
+        let whole_lot = self.next_random() % 4;
+        for change in &changes {
+            match (whole_lot, change) {
+                (0, _) => {}
+                (1, change) => change.apply(&mut image),
+                (_, Change::Write(offset, bytes)) => self.tear(*offset, bytes, &mut image),
+                (_, change) => {
+                    if self.coin() {
+                        change.apply(&mut image);
+                    }
+                }
+            }
+        }
+        self.nodes[index].now = image.clone();
+        self.nodes[index].durable = image;
+    }
+
+    fn tear(&mut self, offset: u64, bytes: &[u8], image: &mut Vec<u8>) {
+        let all = self.coin();
+        let mut at = 0;
+        while at < bytes.len() {
+            let sector_end = (offset as usize + at) / SECTOR_BYTES * SECTOR_BYTES + SECTOR_BYTES;
+            let end = bytes.len().min(sector_end - offset as usize);
+            if all || self.coin() {
+                Change::Write(offset + at as u64, bytes[at..end].to_vec()).apply(image);
+            }
+            at = end;
+        }
+    }
+}
+
+impl FakeDisk {
+    /// An empty disk whose misbehaviour follows from the seed.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            state: Arc::new(Mutex::new(State {
+                life: 0,
+                random: seed,
+                names: BTreeMap::new(),
+                durable_names: BTreeMap::new(),
+                nodes: Vec::new(),
+                locks: HashSet::new(),
+                calls: 0,
+                fault: None,
+            })),
+        }
+    }
+
+    /// Plans a failure of the `after`-th call from now.
+    pub fn fail(&self, after: u64, fault: Fault) {
+        let mut state = lock(&self.state);
+        state.fault = Some((state.calls + after, fault));
+    }
+
+    /// Forgets a planned failure.
+    pub fn repair(&self) {
+        lock(&self.state).fault = None;
+    }
+
+    /// Calls made so far.
+    pub fn calls(&self) -> u64 {
+        lock(&self.state).calls
+    }
+
+    /// Power loss: what was not synced is lost, kept or torn. Open handles are dead, locks free, planned
+    /// failures forgotten.
+    pub fn crash(&self) {
+        let mut state = lock(&self.state);
+        state.life += 1;
+        state.fault = None;
+        state.locks.clear();
+        let paths: HashSet<PathBuf> = state.names.keys().chain(state.durable_names.keys()).cloned().collect();
+        let mut paths: Vec<_> = paths.into_iter().collect();
+        paths.sort();
+        let mut names = BTreeMap::new();
+        for path in paths {
+            let (now, durable) = (state.names.get(&path).copied(), state.durable_names.get(&path).copied());
+            let survivor = if now == durable || state.coin() { now } else { durable };
+            if let Some(node) = survivor {
+                names.insert(path, node);
+            }
+        }
+        for index in 0..state.nodes.len() {
+            state.settle(index);
+        }
+        state.durable_names = names.clone();
+        state.names = names;
+    }
+
+    /// The whole content of a file, if it is there.
+    pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = lock(&self.state);
+        state.names.get(path).map(|&node| state.nodes[node].now.clone())
+    }
+
+    /// Changes a file behind everybody's back, on the medium too.
+    pub fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut state = lock(&self.state);
+        if let Some(&node) = state.names.get(path) {
+            change(&mut state.nodes[node].now);
+            state.nodes[node].durable = state.nodes[node].now.clone();
+        }
+    }
+
+    /// The paths of all files.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        lock(&self.state).names.keys().cloned().collect()
+    }
+}
+
+impl Disk for FakeDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let mut state = lock(&self.state);
+        let found = state.names.get(path).copied();
+        state.call(if found.is_some() { Call::Other } else { Call::Grow })?;
+        let node = match (found, mode) {
+            (Some(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
+            (Some(node), _) => node,
+            (None, OpenMode::Existing) => return Err(io::ErrorKind::NotFound.into()),
+            (None, _) => {
+                state.nodes.push(Node::default());
+                let node = state.nodes.len() - 1;
+                state.names.insert(path.to_path_buf(), node);
+                node
+            }
+        };
+        Ok(Arc::new(FakeFile { disk: self.clone(), node, life: state.life }))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut state = lock(&self.state);
+        state.call(Call::Read)?;
+        let here = state.names.keys().filter(|path| path.parent() == Some(dir));
+        Ok(here.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        let mut state = lock(&self.state);
+        state.call(Call::Read)?;
+        Ok(state.names.keys().any(|other| other.starts_with(path)))
+    }
+
+    fn create_dir(&self, _path: &Path) -> io::Result<()> {
+        lock(&self.state).call(Call::Other)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.call(Call::Other)?;
+        let node = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        state.names.insert(to.to_path_buf(), node);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.call(Call::Other)?;
+        state.names.remove(path).map(drop).ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.call(Call::Other)?;
+        let inside = |path: &PathBuf| path.parent() == Some(dir);
+        state.durable_names.retain(|path, _| !inside(path));
+        let now: Vec<_> =
+            state.names.iter().filter(|(path, _)| inside(path)).map(|(p, &n)| (p.clone(), n)).collect();
+        state.durable_names.extend(now);
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn HeldLock>>> {
+        let mut state = lock(&self.state);
+        state.call(Call::Other)?;
+        if !state.locks.insert(path.to_path_buf()) {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(FakeLock { disk: self.clone(), path: path.to_path_buf(), life: state.life })))
+    }
+
+    fn random(&self) -> u64 {
+        lock(&self.state).next_random()
+    }
+}
+
+struct FakeLock {
+    disk: FakeDisk,
+    path: PathBuf,
+    life: u64,
+}
+
+impl HeldLock for FakeLock {}
+
+impl Drop for FakeLock {
+    fn drop(&mut self) {
+        let mut state = lock(&self.disk.state);
+        if state.life == self.life {
+            state.locks.remove(&self.path);
+        }
+    }
+}
+
+struct FakeFile {
+    disk: FakeDisk,
+    node: usize,
+    life: u64,
+}
+
+impl FakeFile {
+    /// Runs a call on the file, unless it fails by plan or the handle is of an earlier life.
+    fn with<T>(&self, call: Call, work: impl FnOnce(&mut Node) -> io::Result<T>) -> io::Result<T> {
+        let mut state = lock(&self.disk.state);
+        if state.life != self.life {
+            return Err(io::Error::other("handle of an earlier life"));
+        }
+        state.call(call)?;
+        work(&mut state.nodes[self.node])
+    }
+
+    fn change(&self, change: Change) -> io::Result<()> {
+        self.with(Call::Grow, |node| {
+            change.apply(&mut node.now);
+            node.unsynced.push(change);
+            Ok(())
+        })
+    }
+}
+
+impl DiskFile for FakeFile {
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.with(Call::Read, |node| {
+            let bytes = node.now.get(offset as usize..offset as usize + out.len());
+            out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        })
+    }
+
+    fn write_at(&self, offset: u64, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let result = self.change(Change::Write(offset, bytes.clone()));
+        if result.is_err() {
+            // A write that failed may have gone in part.
+            let mut state = lock(&self.disk.state);
+            let part = state.next_random() as usize % (bytes.len() + 1);
+            if state.life == self.life && part > 0 {
+                let change = Change::Write(offset, bytes[..part].to_vec());
+                let node = &mut state.nodes[self.node];
+                change.apply(&mut node.now);
+                node.unsynced.push(change);
+            }
+        }
+        result
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let result = self.with(Call::Other, |node| {
+            node.durable = node.now.clone();
+            node.unsynced.clear();
+            Ok(())
+        });
+        if result.is_err() {
+            // As Linux does: what could not be written is dropped, and a later sync will not speak of it.
+            let mut state = lock(&self.disk.state);
+            if state.life == self.life {
+                state.nodes[self.node].unsynced.clear();
+            }
+        }
+        result
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.change(Change::SetLen(length))
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.with(Call::Read, |node| Ok(node.now.len() as u64))
+    }
+
+    fn allocated(&self) -> io::Result<u64> {
+        self.len()
+    }
+
+    fn punch(&self, offset: u64, length: u64) -> io::Result<bool> {
+        let zeros = vec![0; length as usize];
+        self.change(Change::Write(offset, zeros)).map(|()| true)
+    }
+}

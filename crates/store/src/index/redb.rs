@@ -1,0 +1,309 @@
+//! The index in redb: one file, quick repair, a fixed page cache.
+//!
+//! The file is not trusted. What it says about a place is checked against the record that stands there, and a
+//! panic of the engine over damaged pages becomes [`IndexError::Damaged`]: the file is then removed, so that
+//! the next opening builds it anew.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ipse_base::Multihash;
+use ipse_base::limits::INDEX_CACHE_BYTES;
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+
+use super::backend::Backend;
+use super::{Checkpoint, Index, IndexError, Totals, value};
+use crate::disk::{Disk, DiskError, OpenMode};
+use crate::pending::Generation;
+use crate::pins::Pin;
+use crate::place::Place;
+
+const BLOCKS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("blocks");
+const PINS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("pins");
+const STATE: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("state");
+
+/// The one key of the state table; its version is that of all three tables.
+const STATE_KEY: &[u8] = b"ipse-index-1";
+
+type EngineResult<T> = Result<T, Box<redb::Error>>;
+
+pub(crate) struct RedbIndex {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    /// Absent only after a failure to open it again.
+    database: RwLock<Option<Database>>,
+}
+
+impl RedbIndex {
+    /// Opens the index, or begins an empty one where there is none that can be read.
+    pub(crate) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self, IndexError> {
+        let index = Self { disk: Arc::clone(disk), path: path.to_path_buf(), database: RwLock::new(None) };
+        match index.reopen().and_then(|()| index.checkpoint()) {
+            Ok(_) => Ok(index),
+            Err(IndexError::Disk(error)) => Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "the index can't be read and is built anew from the segments");
+                index.begin_anew()?;
+                Ok(index)
+            }
+        }
+    }
+
+    fn reopen(&self) -> Result<(), IndexError> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        drop_quietly(database.take());
+        let open = DiskError::of("open", &self.path);
+        let file = self.disk.open(&self.path, OpenMode::Create).map_err(open)?;
+        let opened = self.guarded(|| {
+            Ok(Builder::new()
+                .set_cache_size(INDEX_CACHE_BYTES)
+                .create_with_backend(Backend(file))
+                .map_err(redb::Error::from)?)
+        })?;
+        *database = Some(opened);
+        crate::disk::sync_parent(self.disk.as_ref(), &self.path)?;
+        Ok(())
+    }
+
+    fn close(&self) {
+        drop_quietly(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Runs a piece of engine work. After an input or output error the engine refuses everything until it is
+    /// opened again; that is done here, once, so that a full disk does not end the service of what is there.
+    fn with<T>(&self, work: impl Fn(&Database) -> EngineResult<T>) -> Result<T, IndexError> {
+        match self.run(&work) {
+            Err(Some(IndexError::Damaged(path))) => {
+                // Readers may go on for what is elsewhere; the next opening must not believe this file.
+                let _ = self.disk.remove(&self.path);
+                Err(IndexError::Damaged(path))
+            }
+            Err(_) => {
+                self.reopen()?;
+                self.run(&work)
+                    .map_err(|error| error.unwrap_or_else(|| IndexError::Damaged(self.path.clone())))
+            }
+            Ok(value) => Ok(value),
+        }
+    }
+
+    fn run<T>(&self, work: &impl Fn(&Database) -> EngineResult<T>) -> Result<T, Option<IndexError>> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(None)?;
+        self.guarded(|| work(database)).map_err(Some)
+    }
+
+    fn guarded<T>(&self, work: impl FnOnce() -> EngineResult<T>) -> Result<T, IndexError> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => match *error {
+                redb::Error::Corrupted(_) => Err(IndexError::Damaged(self.path.clone())),
+                source => Err(IndexError::Engine { path: self.path.clone(), source: Arc::new(source) }),
+            },
+            Err(_) => Err(IndexError::Damaged(self.path.clone())),
+        }
+    }
+
+    fn damaged(&self) -> IndexError {
+        IndexError::Damaged(self.path.clone())
+    }
+
+    /// Entries of a table behind `after`, as long as `wanted` says so.
+    fn range(
+        &self,
+        table: TableDefinition<'static, &'static [u8], &'static [u8]>,
+        after: Option<&[u8]>,
+        limit: usize,
+        wanted: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, IndexError> {
+        use std::ops::Bound;
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.with(|database| {
+            let Some(table) = opened(database, table)? else { return Ok(Vec::new()) };
+            let mut found = Vec::new();
+            let range = table.range::<&[u8]>((start, Bound::Unbounded)).map_err(redb::Error::from)?;
+            for entry in range.take(limit) {
+                let (key, value) = entry.map_err(redb::Error::from)?;
+                if !wanted(key.value()) {
+                    break;
+                }
+                found.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok(found)
+        })
+    }
+
+    fn state(&self) -> Result<Option<(Checkpoint, Totals)>, IndexError> {
+        let bytes = self.with(|database| lookup(database, STATE, STATE_KEY))?;
+        bytes.map(|bytes| value::decode_state(&bytes).ok_or_else(|| self.damaged())).transpose()
+    }
+
+    fn decode_pins(&self, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<Pin>, IndexError> {
+        let decode = |(key, pin): (Vec<u8>, Vec<u8>)| {
+            value::decode_pin_key(&key)
+                .and_then(|cid| value::decode_pin(cid, &pin))
+                .ok_or_else(|| self.damaged())
+        };
+        entries.into_iter().map(decode).collect()
+    }
+}
+
+impl Drop for RedbIndex {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Index for RedbIndex {
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError> {
+        Ok(self.state()?.map(|(checkpoint, _)| checkpoint))
+    }
+
+    fn apply(&self, changes: &Generation, checkpoint: Checkpoint) -> Result<(), IndexError> {
+        let blocks = changes.sorted_blocks();
+        self.with(|database| write(database, &blocks, changes, checkpoint))
+    }
+
+    fn begin_anew(&self) -> Result<(), IndexError> {
+        self.close();
+        if self.disk.exists(&self.path).map_err(DiskError::of("look for", &self.path))? {
+            self.disk.remove(&self.path).map_err(DiskError::of("remove", &self.path))?;
+        }
+        self.reopen()
+    }
+
+    fn place(&self, hash: &Multihash) -> Result<Option<Place>, IndexError> {
+        let key = hash.to_bytes();
+        let bytes = self.with(|database| lookup(database, BLOCKS, &key))?;
+        bytes.map(|bytes| value::decode_place(&bytes).ok_or_else(|| self.damaged())).transpose()
+    }
+
+    fn places(&self, after: Option<&Multihash>, limit: usize) -> Result<Vec<(Multihash, Place)>, IndexError> {
+        let after = after.map(Multihash::to_bytes);
+        let decode = |(key, place): (Vec<u8>, Vec<u8>)| {
+            let hash = Multihash::from_bytes(&key).ok();
+            hash.zip(value::decode_place(&place)).ok_or_else(|| self.damaged())
+        };
+        self.range(BLOCKS, after.as_deref(), limit, &|_| true)?.into_iter().map(decode).collect()
+    }
+
+    fn pins(&self, after: Option<&[u8]>, limit: usize) -> Result<Vec<Pin>, IndexError> {
+        self.decode_pins(self.range(PINS, after, limit, &|_| true)?)
+    }
+
+    fn pins_of(&self, hash: &Multihash) -> Result<Vec<Pin>, IndexError> {
+        // A hash knows its own length, so no key of another hash begins with this one; and the hash alone is
+        // no key, so what is looked for stands behind it.
+        let prefix = hash.to_bytes();
+        self.decode_pins(self.range(PINS, Some(&prefix), usize::MAX, &|key| key.starts_with(&prefix))?)
+    }
+
+    fn totals(&self) -> Result<Totals, IndexError> {
+        Ok(self.state()?.map(|(_, totals)| totals).unwrap_or_default())
+    }
+
+    fn file_bytes(&self) -> Result<u64, IndexError> {
+        let file =
+            self.disk.open(&self.path, OpenMode::Existing).map_err(DiskError::of("open", &self.path))?;
+        Ok(file.allocated().map_err(DiskError::of("measure", &self.path))?)
+    }
+}
+
+/// One transaction: the changes, the totals that follow, and the checkpoint.
+fn write(
+    database: &Database,
+    blocks: &[(Vec<u8>, Option<Place>)],
+    changes: &Generation,
+    checkpoint: Checkpoint,
+) -> EngineResult<()> {
+    let mut transaction = database.begin_write().map_err(redb::Error::from)?;
+    // The allocator's state goes into each commit, so that opening after a crash walks no tree.
+    transaction.set_quick_repair(true);
+    fill(&transaction, blocks, changes, checkpoint)?;
+    transaction.commit().map_err(redb::Error::from)?;
+    Ok(())
+}
+
+fn fill(
+    transaction: &WriteTransaction,
+    blocks: &[(Vec<u8>, Option<Place>)],
+    changes: &Generation,
+    checkpoint: Checkpoint,
+) -> EngineResult<()> {
+    let mut state = transaction.open_table(STATE).map_err(redb::Error::from)?;
+    let old = state.get(STATE_KEY).map_err(redb::Error::from)?.map(|state| state.value().to_vec());
+    let mut totals = match old.as_deref().map(value::decode_state) {
+        Some(Some((_, totals))) => totals,
+        Some(None) => return Err(Box::new(redb::Error::Corrupted("state".into()))),
+        None => Totals::default(),
+    };
+    let mut table = transaction.open_table(BLOCKS).map_err(redb::Error::from)?;
+    for (key, place) in blocks {
+        change_block(&mut table, key, place.as_ref(), &mut totals).map_err(redb::Error::from)?;
+    }
+    let mut table = transaction.open_table(PINS).map_err(redb::Error::from)?;
+    for (key, pin) in &changes.pins {
+        match pin {
+            Some(value) => table.insert(key.as_slice(), value.as_slice()).map(drop),
+            None => table.remove(key.as_slice()).map(drop),
+        }
+        .map_err(redb::Error::from)?;
+    }
+    let new = value::encode_state(&checkpoint, &totals);
+    state.insert(STATE_KEY, new.as_slice()).map_err(redb::Error::from)?;
+    Ok(())
+}
+
+fn change_block(
+    table: &mut Table<'_, &'static [u8], &'static [u8]>,
+    key: &[u8],
+    place: Option<&Place>,
+    totals: &mut Totals,
+) -> Result<(), redb::StorageError> {
+    let old = match place {
+        Some(place) => {
+            totals.blocks += 1;
+            totals.bytes += u64::from(place.length);
+            table.insert(key, value::encode_place(place).as_slice())?
+        }
+        None => table.remove(key)?,
+    };
+    if let Some(old) = old.and_then(|old| value::decode_place(old.value())) {
+        totals.blocks = totals.blocks.saturating_sub(1);
+        totals.bytes = totals.bytes.saturating_sub(u64::from(old.length));
+    }
+    Ok(())
+}
+
+type ReadTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// The table, or `None` in an index that nothing was written to yet.
+fn opened(
+    database: &Database,
+    table: TableDefinition<'static, &'static [u8], &'static [u8]>,
+) -> EngineResult<Option<ReadTable>> {
+    let transaction = database.begin_read().map_err(redb::Error::from)?;
+    match transaction.open_table(table) {
+        Ok(table) => Ok(Some(table)),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(Box::new(error.into())),
+    }
+}
+
+fn lookup(
+    database: &Database,
+    table: TableDefinition<'static, &'static [u8], &'static [u8]>,
+    key: &[u8],
+) -> EngineResult<Option<Vec<u8>>> {
+    let Some(table) = opened(database, table)? else { return Ok(None) };
+    let found = table.get(key).map_err(redb::Error::from)?;
+    Ok(found.map(|found| found.value().to_vec()))
+}
+
+/// Closing writes; over damaged pages the engine may panic even then.
+fn drop_quietly(database: Option<Database>) {
+    if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+        tracing::warn!("the index was damaged when it was closed");
+    }
+}

@@ -1,0 +1,92 @@
+//! Log: the segments as one sequence of records. Everything that the store promises to keep is in here; the
+//! index is derived from it.
+//!
+//! On the write path this is the only step that touches the disk before an acknowledgement: an append is one
+//! `pwritev`, a commit one `fdatasync` ([`sync`]). One appender at a time; readers take no lock of it.
+
+pub(crate) mod append;
+pub(crate) mod segments;
+pub(crate) mod sync;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use ipse_base::{ErrorKind, Kind};
+
+use crate::disk::{Disk, DiskError};
+use crate::lock;
+use crate::place::Position;
+use crate::segment::Segment;
+
+pub(crate) use append::{Appender, NewRecord};
+use segments::Segments;
+use sync::Progress;
+
+/// Why the log took no record, or could not make them durable.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    /// The disk refused; what was there before is untouched.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// An earlier failure left it open what is on the disk, so nothing more is written until the store is
+    /// opened again. Reading goes on.
+    #[error("the store takes no more writes: {0}")]
+    Broken(DiskError),
+}
+
+impl ErrorKind for LogError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Disk(error) | Self::Broken(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Disk(error) => error.hint(),
+            Self::Broken(_) => Some("check the disk, then restart; what was acknowledged is kept".into()),
+        }
+    }
+}
+
+pub(crate) struct Log {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) segments: Segments,
+    /// Size at which a segment is closed and the next one begun.
+    segment_bytes: u64,
+    appender: Mutex<Appender>,
+    progress: Progress,
+}
+
+impl Log {
+    /// A log that goes on at `end` of the last segment, everything before being durable.
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        last: Segment,
+        end: u64,
+        marked: bool,
+        segment_bytes: u64,
+    ) -> Self {
+        let position = Position { segment: last.id, offset: end };
+        Self {
+            segments: Segments::new(Arc::clone(&disk), dir.clone()),
+            progress: Progress::new(position, Arc::clone(&last.file)),
+            appender: Mutex::new(Appender::new(last, end, marked)),
+            disk,
+            dir,
+            segment_bytes,
+        }
+    }
+
+    /// The right to append. Held only for the length of one write, or of a collection.
+    pub(crate) fn appender(&self) -> MutexGuard<'_, Appender> {
+        lock(&self.appender)
+    }
+
+    /// An error if nothing can be written any more.
+    pub(crate) fn check(&self) -> Result<(), LogError> {
+        self.progress.check()
+    }
+}

@@ -1,0 +1,63 @@
+//! Segments: open handles by number, opened when first read and bounded in number.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use crate::disk::{Disk, DiskError};
+use crate::lock;
+use crate::segment::{self, Segment, SegmentError};
+
+/// Files held open for reading: a quarter of a terabyte of blocks at the usual size of a segment; beyond that
+/// some are opened anew.
+const OPEN_SEGMENTS_MAX: usize = 256;
+
+pub(crate) struct Segments {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    open: Mutex<HashMap<u32, Segment>>,
+}
+
+impl Segments {
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
+        Self { disk, dir, open: Mutex::new(HashMap::new()) }
+    }
+
+    /// A handle for reading.
+    pub(crate) fn get(&self, id: u32) -> Result<Segment, SegmentError> {
+        if let Some(segment) = lock(&self.open).get(&id) {
+            return Ok(segment.clone());
+        }
+        let segment = Segment::open(self.disk.as_ref(), &self.dir, id)?;
+        let mut open = lock(&self.open);
+        if open.len() >= OPEN_SEGMENTS_MAX {
+            // Which one goes matters little: a reader that still uses it keeps its own handle.
+            if let Some(&other) = open.keys().next() {
+                open.remove(&other);
+            }
+        }
+        open.insert(id, segment.clone());
+        Ok(segment)
+    }
+
+    /// The numbers of all segments, in order.
+    pub(crate) fn ids(&self) -> Result<Vec<u32>, DiskError> {
+        list(self.disk.as_ref(), &self.dir)
+    }
+
+    /// Removes a segment's file. Readers that hold it go on.
+    pub(crate) fn remove(&self, id: u32) -> Result<(), DiskError> {
+        lock(&self.open).remove(&id);
+        let path = segment::path(&self.dir, id);
+        self.disk.remove(&path).map_err(DiskError::of("remove", &path))?;
+        crate::disk::sync_parent(self.disk.as_ref(), &path)
+    }
+}
+
+/// The numbers of the segments in a directory, in order.
+pub(crate) fn list(disk: &dyn Disk, dir: &std::path::Path) -> Result<Vec<u32>, DiskError> {
+    let names = disk.list(dir).map_err(DiskError::of("list", dir))?;
+    let mut ids: Vec<u32> = names.iter().filter_map(|name| segment::id_of(name)).collect();
+    ids.sort_unstable();
+    Ok(ids)
+}

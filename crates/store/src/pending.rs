@@ -1,0 +1,133 @@
+//! Pending: what is in the log and not yet in the index. It makes a put visible at once, and takes the cost of
+//! the index out of its way: changes are gathered here and go over in sorted batches.
+//!
+//! Two generations: one takes new changes, the other is being written to the index. A change is found in the
+//! newest place that knows of it: active, flushing, index. Bounded in bytes; whoever writes waits beyond.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use ipse_base::limits::INDEX_PENDING_BYTES_MAX;
+use ipse_base::{Cid, Multihash};
+
+use crate::index::{Checkpoint, value};
+use crate::log::NewRecord;
+use crate::place::{Place, Position};
+use crate::record::{Header, RecordKind};
+
+/// What one entry takes, roughly: key, place and the map's own overhead.
+const BLOCK_ENTRY_BYTES: usize = 144;
+/// A generation that is larger must be flushed before more goes in. There are two of them.
+pub(crate) const GENERATION_BYTES_MAX: usize = INDEX_PENDING_BYTES_MAX / 2;
+
+/// Changes of a stretch of the log.
+#[derive(Debug, Default)]
+pub(crate) struct Generation {
+    /// By hash: where the block is now, or that it is deleted.
+    pub(crate) blocks: HashMap<Multihash, Option<Place>>,
+    /// By key: the pin's value, or that it is gone.
+    pub(crate) pins: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    pin_bytes: usize,
+    /// Bytes of log behind the last checkpoint; they bound what an opening replays.
+    pub(crate) log_bytes: u64,
+}
+
+impl Generation {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && self.pins.is_empty()
+    }
+
+    /// Memory taken, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.blocks.len() * BLOCK_ENTRY_BYTES + self.pin_bytes
+    }
+
+    /// Takes note of a record that was appended.
+    pub(crate) fn note_new(&mut self, record: &NewRecord<'_>, position: Position) {
+        let Some(name) = record.name else { return };
+        self.note(record.kind, name, record.leaf, record.payload.len() as u32, record.payload, position);
+    }
+
+    /// Takes note of a record that was found in the log. Only pins need their payload.
+    pub(crate) fn note_found(&mut self, header: &Header, payload: &[u8], position: Position) {
+        let Some(name) = &header.name else { return };
+        self.note(header.kind, name, header.leaf, header.payload_len, payload, position);
+    }
+
+    fn note(
+        &mut self,
+        kind: RecordKind,
+        name: &Cid,
+        leaf: bool,
+        length: u32,
+        payload: &[u8],
+        position: Position,
+    ) {
+        let place = Place { position, length, version: name.version(), codec: name.codec(), leaf };
+        match kind {
+            RecordKind::Block => self.set_block(name.hash().clone(), Some(place)),
+            RecordKind::Tombstone => self.set_block(name.hash().clone(), None),
+            RecordKind::Pin => self.set_pin(name, Some(payload.to_vec())),
+            RecordKind::Unpin => self.set_pin(name, None),
+            RecordKind::Mark => {}
+        }
+    }
+
+    fn set_block(&mut self, hash: Multihash, place: Option<Place>) {
+        self.blocks.insert(hash, place);
+    }
+
+    fn set_pin(&mut self, cid: &Cid, value: Option<Vec<u8>>) {
+        let key = value::pin_key(cid);
+        self.pin_bytes += BLOCK_ENTRY_BYTES + key.len() + value.as_ref().map_or(0, Vec::len);
+        self.pins.insert(key, value);
+    }
+
+    /// The blocks by key, in the order in which the index wants them.
+    pub(crate) fn sorted_blocks(&self) -> Vec<(Vec<u8>, Option<Place>)> {
+        let mut blocks: Vec<_> = self.blocks.iter().map(|(hash, place)| (hash.to_bytes(), *place)).collect();
+        blocks.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        blocks
+    }
+}
+
+/// Both generations and how far they reach.
+pub(crate) struct Pending {
+    pub(crate) active: Generation,
+    /// The generation on its way into the index, with the end of its stretch of the log.
+    pub(crate) flushing: Option<(Arc<Generation>, Checkpoint)>,
+    /// The end of the log that `active` knows of.
+    pub(crate) tail: Checkpoint,
+}
+
+impl Pending {
+    pub(crate) fn new(active: Generation, tail: Checkpoint) -> Self {
+        Self { active, flushing: None, tail }
+    }
+
+    /// `None` where the index must be asked; `Some(None)` where the block is deleted.
+    pub(crate) fn place(&self, hash: &Multihash) -> Option<Option<Place>> {
+        let flushing = || self.flushing.as_ref().and_then(|(generation, _)| generation.blocks.get(hash));
+        self.active.blocks.get(hash).or_else(flushing).copied()
+    }
+
+    /// Changes of pins whose keys begin with `prefix`, newest state of each.
+    pub(crate) fn pins_of(&self, prefix: &[u8]) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        let mut found = BTreeMap::new();
+        let flushing = self.flushing.as_ref().map(|(generation, _)| generation.as_ref());
+        for generation in flushing.into_iter().chain([&self.active]) {
+            let range = generation.pins.range(prefix.to_vec()..);
+            let range = range.take_while(|(key, _)| key.starts_with(prefix));
+            found.extend(range.map(|(key, value)| (key.clone(), value.clone())));
+        }
+        found
+    }
+
+    /// Takes the active generation out for the index, unless one is on its way already.
+    pub(crate) fn begin_flush(&mut self) -> Option<(Arc<Generation>, Checkpoint)> {
+        if self.flushing.is_none() && !self.active.is_empty() {
+            self.flushing = Some((Arc::new(std::mem::take(&mut self.active)), self.tail));
+        }
+        self.flushing.clone()
+    }
+}

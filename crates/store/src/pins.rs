@@ -1,0 +1,264 @@
+//! Pins: the promise to keep a block, or a block and everything below it.
+//!
+//! A pin is a record in the log like a block, so blocks and their pin become durable by one sync, in that
+//! order. *Indirect* is not stored: it follows from the recursive pins by walking.
+
+use std::collections::BTreeMap;
+
+use ipse_base::limits::PIN_NAME_BYTES_MAX;
+use ipse_base::{Block, Cid, ErrorKind, Kind, Multihash};
+
+use crate::core::{Core, WriteError};
+use crate::index::{IndexError, value};
+use crate::log::{LogError, NewRecord};
+use crate::record::RecordKind;
+use crate::store::Store;
+
+/// How much a pin keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PinMode {
+    /// The block alone.
+    Direct,
+    /// The block and everything below it.
+    Recursive,
+}
+
+impl std::fmt::Display for PinMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Direct => "direct",
+            Self::Recursive => "recursive",
+        })
+    }
+}
+
+/// A pin.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pin {
+    /// What is kept. The two versions of a Cid are two pins, of one block.
+    pub cid: Cid,
+    /// How much of it.
+    pub mode: PinMode,
+    /// A label for people.
+    pub name: Option<String>,
+}
+
+/// Why a pin could not be set or taken away.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PinError {
+    /// The block itself is not here.
+    #[error("block {0} is not here, so it can't be pinned")]
+    Absent(Cid),
+    /// A recursive pin keeps more than the direct one that is asked for.
+    #[error("{0} already pinned recursively")]
+    AlreadyRecursive(Cid),
+    /// There is no such pin.
+    #[error("not pinned or pinned indirectly")]
+    NotPinned(Cid),
+    /// The name is longer than allowed.
+    #[error("pin name of {length} bytes is over the limit of {limit}")]
+    NameTooLong {
+        /// Bytes of the name.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// It could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl From<IndexError> for PinError {
+    fn from(error: IndexError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+impl From<LogError> for PinError {
+    fn from(error: LogError) -> Self {
+        Self::Write(error.into())
+    }
+}
+
+impl ErrorKind for PinError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Absent(_) | Self::NotPinned(_) => Kind::NotFound,
+            Self::AlreadyRecursive(_) => Kind::Conflict,
+            Self::NameTooLong { .. } => Kind::Invalid,
+            Self::Write(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotPinned(_) => Some("`ipse pin ls` shows what is pinned".into()),
+            Self::Write(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// Pins fetched at once while listing.
+const PAGE: usize = 1024;
+
+impl Core {
+    /// The pin on exactly this Cid.
+    pub(crate) fn pin_of(&self, cid: &Cid) -> Result<Option<Pin>, IndexError> {
+        Ok(self.pins_of(cid.hash())?.into_iter().find(|pin| pin.cid == *cid))
+    }
+
+    /// The pins of a block under all its names.
+    pub(crate) fn pins_of(&self, hash: &Multihash) -> Result<Vec<Pin>, IndexError> {
+        let changes = self.pending().pins_of(&hash.to_bytes());
+        let pins = self.index.pins_of(hash)?;
+        Ok(merged(pins, changes))
+    }
+
+    fn set_pins(&self, pins: &[Pin]) -> Result<(), PinError> {
+        self.make_room()?;
+        let _writing = self.writing();
+        let mut appender = self.log.appender();
+        let mut values = Vec::with_capacity(pins.len());
+        for pin in pins {
+            let length = pin.name.as_ref().map_or(0, String::len);
+            if length > PIN_NAME_BYTES_MAX {
+                return Err(PinError::NameTooLong { length, limit: PIN_NAME_BYTES_MAX });
+            }
+            // A pin that dangles must never be in the log, so the look is under the appender's lock.
+            if Block::implied_by(&pin.cid).is_none() && self.place(pin.cid.hash())?.is_none() {
+                return Err(PinError::Absent(pin.cid.clone()));
+            }
+            match self.pin_of(&pin.cid)? {
+                Some(old) if old == *pin => continue,
+                Some(old) if old.mode == PinMode::Recursive && pin.mode == PinMode::Direct => {
+                    return Err(PinError::AlreadyRecursive(pin.cid.clone()));
+                }
+                _ => values.push((&pin.cid, value::encode_pin(pin.mode, pin.name.as_deref()))),
+            }
+        }
+        let records: Vec<_> =
+            values.iter().map(|(cid, value)| NewRecord::new(RecordKind::Pin, Some(cid), value)).collect();
+        Ok(self.write(&mut appender, &records)?)
+    }
+
+    fn unset_pins(&self, cids: &[Cid]) -> Result<(), PinError> {
+        self.make_room()?;
+        let _writing = self.writing();
+        let mut appender = self.log.appender();
+        for cid in cids {
+            if self.pin_of(cid)?.is_none() {
+                return Err(PinError::NotPinned(cid.clone()));
+            }
+        }
+        let records: Vec<_> =
+            cids.iter().map(|cid| NewRecord::new(RecordKind::Unpin, Some(cid), &[])).collect();
+        Ok(self.write(&mut appender, &records)?)
+    }
+
+    /// Pins behind `after` in the order of their keys, about `PAGE` of them, and where the next page begins.
+    pub(crate) fn pins_page(&self, after: Option<&Cid>) -> Result<(Vec<Pin>, Option<Cid>), IndexError> {
+        let after = after.map(value::pin_key);
+        let mut changes = self.pending().pins_of(&[]);
+        if let Some(after) = &after {
+            changes = changes.split_off(after);
+            changes.remove(after);
+        }
+        let pins = self.index.pins(after.as_deref(), PAGE)?;
+        let next = pins.last().filter(|_| pins.len() == PAGE).map(|pin| pin.cid.clone());
+        if let Some(last) = &next {
+            // What comes behind this page of the index belongs to the next one.
+            let last = value::pin_key(last);
+            changes.retain(|key, _| *key <= last);
+        }
+        Ok((merged(pins, changes), next))
+    }
+}
+
+/// What the index says, with what is newer.
+fn merged(pins: Vec<Pin>, changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Vec<Pin> {
+    let mut by_key: BTreeMap<_, _> = pins.into_iter().map(|pin| (value::pin_key(&pin.cid), pin)).collect();
+    for (key, change) in changes {
+        let pin = change.and_then(|bytes| value::decode_pin(value::decode_pin_key(&key)?, &bytes));
+        match pin {
+            Some(pin) => by_key.insert(key, pin),
+            None => by_key.remove(&key),
+        };
+    }
+    by_key.into_values().collect()
+}
+
+impl Store {
+    /// Pins a block and makes this and everything written before durable, with one sync. For a recursive pin
+    /// the caller has seen that everything below is here, and holds a
+    /// [`temporary_pin`](Store::temporary_pin) on it meanwhile.
+    ///
+    /// # Errors
+    /// [`PinError`]; nothing is pinned then.
+    pub fn pin(&self, cid: &Cid, mode: PinMode, name: Option<&str>) -> Result<(), PinError> {
+        self.commit_with_pins(&[Pin { cid: cid.clone(), mode, name: name.map(str::to_owned) }])
+    }
+
+    /// As [`Store::pin`], for several pins and one sync. A direct pin becomes a recursive one where that is
+    /// asked for; an equal pin is left as it is.
+    ///
+    /// # Errors
+    /// [`PinError`]; nothing is pinned then, unless the disk failed between writing and syncing.
+    pub fn commit_with_pins(&self, pins: &[Pin]) -> Result<(), PinError> {
+        self.core().set_pins(pins)?;
+        Ok(self.core().commit()?)
+    }
+
+    /// Takes pins away, durably.
+    ///
+    /// # Errors
+    /// [`PinError::NotPinned`] where one is not there; none is taken away then.
+    pub fn unpin(&self, cids: &[Cid]) -> Result<(), PinError> {
+        self.core().unset_pins(cids)?;
+        Ok(self.core().commit()?)
+    }
+
+    /// The pin on exactly this Cid.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the index could not be read.
+    pub fn pin_of(&self, cid: &Cid) -> Result<Option<Pin>, IndexError> {
+        self.core().pin_of(cid)
+    }
+
+    /// All pins of one mode, or of both. Reads a page at a time and holds no lock between; pins that come or go
+    /// meanwhile may or may not be seen.
+    pub fn pins(&self, mode: Option<PinMode>) -> Pins {
+        Pins { store: self.clone(), mode, page: Vec::new().into_iter(), next: Some(None) }
+    }
+}
+
+/// See [`Store::pins`].
+pub struct Pins {
+    store: Store,
+    mode: Option<PinMode>,
+    page: std::vec::IntoIter<Pin>,
+    /// Behind which pin the next page begins, if there is one; the first begins behind none.
+    next: Option<Option<Cid>>,
+}
+
+impl Iterator for Pins {
+    type Item = Result<Pin, IndexError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let mode = self.mode;
+            if let Some(pin) = self.page.find(|pin| mode.is_none_or(|mode| mode == pin.mode)) {
+                return Some(Ok(pin));
+            }
+            let after = self.next.take()?;
+            match self.store.core().pins_page(after.as_ref()) {
+                Ok((page, next)) => {
+                    self.page = page.into_iter();
+                    self.next = next.map(Some);
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}

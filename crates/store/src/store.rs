@@ -1,0 +1,229 @@
+//! Store: the handle to a repository's blocks and pins. Cheap to clone; the last clone closes it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use ipse_base::{Cid, ErrorKind, Kind};
+
+use crate::background;
+use crate::core::{Core, WriteError};
+use crate::disk::DiskError;
+use crate::gc::{Root, Roots};
+use crate::guard::TemporaryPin;
+use crate::index::redb::RedbIndex;
+use crate::index::{Checkpoint, Index};
+use crate::lock;
+use crate::log::{Log, LogError};
+use crate::options::{Checkpoints, StoreOptions};
+use crate::pending::Pending;
+use crate::place::Position;
+use crate::recover::{RecoverError, recover};
+use crate::repo::{Repo, RepoError};
+
+/// Why a store could not be opened.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OpenError {
+    /// The repository is not usable: locked, absent, of another kind or version.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// Its blocks are not usable.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// A thread could not be started.
+    #[error("starting a thread: {0}")]
+    Thread(Arc<std::io::Error>),
+}
+
+impl ErrorKind for RecoverError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Disk(error) => error.kind(),
+            Self::Index(error) => error.kind(),
+            Self::Newer { .. } => Kind::Unsupported,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Disk(error) => error.hint(),
+            Self::Index(error) => error.hint(),
+            Self::Newer { .. } => Some("use the version of ipse that wrote it, or a newer one".into()),
+        }
+    }
+}
+
+impl ErrorKind for OpenError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Repo(error) => error.kind(),
+            Self::Recover(error) => error.kind(),
+            Self::Thread(_) => Kind::Busy,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Repo(error) => error.hint(),
+            Self::Recover(error) => error.hint(),
+            Self::Thread(_) => None,
+        }
+    }
+}
+
+/// Blocks and pins of one repository.
+///
+/// Calls block on the disk; a caller with an async runtime puts them on a thread for that.
+#[derive(Clone)]
+pub struct Store {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    core: Arc<Core>,
+    background: Mutex<Option<JoinHandle<()>>>,
+    /// Dropped last: the lock is given back when everything is closed.
+    repo: Repo,
+}
+
+/// What a store holds and has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Blocks.
+    pub blocks: u64,
+    /// Bytes of these blocks.
+    pub block_bytes: u64,
+    /// Segment files.
+    pub segments: u64,
+    /// Bytes that segments and index take on the disk.
+    pub disk_bytes: u64,
+    /// Syncs of the log since it was opened.
+    pub syncs: u64,
+}
+
+impl Store {
+    /// Opens the repository in a folder, which must have been initialised, and takes its lock.
+    ///
+    /// # Errors
+    /// [`OpenError`]: busy where another process holds the lock, unsupported for another program's repository
+    /// or a newer version's, not found where there is none.
+    pub fn open(root: &Path, options: StoreOptions) -> Result<Self, OpenError> {
+        Self::open_in(Repo::open(root)?, options)
+    }
+
+    /// Opens the blocks and pins of a repository that is open already. One store at a time.
+    ///
+    /// # Errors
+    /// [`OpenError`], as [`Store::open`].
+    pub fn open_in(repo: Repo, options: StoreOptions) -> Result<Self, OpenError> {
+        let disk = Arc::clone(repo.disk());
+        let dir = repo.blocks_dir();
+        disk.create_dir(&dir).map_err(DiskError::of("create", &dir)).map_err(RecoverError::from)?;
+        let index: Box<dyn Index> =
+            Box::new(RedbIndex::open(&disk, &repo.index_path()).map_err(RecoverError::from)?);
+        let found = recover(&disk, &dir, index.as_ref())?;
+        let position = Position { segment: found.last.id, offset: found.end };
+        let tail = Checkpoint { position, marker: found.last.marker };
+        let log = Log::new(disk, dir, found.last, found.end, found.marked, options.segment_bytes);
+        let pending = Pending::new(found.pending, tail);
+        let with_thread = options.checkpoints == Checkpoints::Background;
+        let core = Arc::new(Core::new(log, index, pending, options));
+        let thread = if with_thread {
+            Some(background::start(&core).map_err(|error| OpenError::Thread(Arc::new(error)))?)
+        } else {
+            None
+        };
+        Ok(Self { handle: Arc::new(Handle { core, background: Mutex::new(thread), repo }) })
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.handle.core
+    }
+
+    /// The repository that the store is in.
+    pub fn repo(&self) -> &Repo {
+        &self.handle.repo
+    }
+
+    /// Returns when everything that was visible at the call is durable. Concurrent callers share one sync.
+    ///
+    /// # Errors
+    /// [`LogError`] where the disk refuses; nothing may then be acknowledged.
+    pub fn commit_blocks(&self) -> Result<(), LogError> {
+        self.core().commit()
+    }
+
+    /// Brings the index up to date, which otherwise happens in the background.
+    ///
+    /// # Errors
+    /// [`WriteError`] where log or index can't be written.
+    pub fn checkpoint(&self) -> Result<(), WriteError> {
+        self.core().checkpoint()
+    }
+
+    /// What the store holds. Brings the index up to date first.
+    ///
+    /// # Errors
+    /// [`WriteError`] where log or index can't be written or read.
+    pub fn stats(&self) -> Result<StoreStats, WriteError> {
+        let core = self.core();
+        core.checkpoint()?;
+        let totals = core.index.totals()?;
+        let ids = core.log.segments.ids().map_err(LogError::from)?;
+        let mut disk_bytes = core.index.file_bytes()?;
+        for &id in &ids {
+            // One that a collection removes in this moment counts as nothing.
+            let Ok(segment) = core.log.segments.get(id) else { continue };
+            disk_bytes += segment.file.allocated().unwrap_or(0);
+        }
+        Ok(StoreStats {
+            blocks: totals.blocks,
+            block_bytes: totals.bytes,
+            segments: ids.len() as u64,
+            disk_bytes,
+            syncs: core.log.syncs(),
+        })
+    }
+
+    /// Keeps what a running write needs: every block that is put (or found to be there by a put) from now on,
+    /// and everything below `roots` that is here. Held from before the first block to after the pin.
+    pub fn temporary_pin(&self, roots: Vec<Cid>) -> TemporaryPin {
+        TemporaryPin::new(self.core(), roots)
+    }
+
+    /// Adds a party whose roots collection keeps. It is asked while nobody can write, so it must not write to
+    /// the store itself.
+    pub fn register_roots(&self, roots: Box<dyn Fn() -> Vec<Root> + Send + Sync>) {
+        let roots: Roots = roots;
+        lock(&self.core().roots).push(roots);
+    }
+
+    /// Closes the store, so that the next opening has nothing to replay. Dropping the last clone does the
+    /// same; this tells whether it went well.
+    ///
+    /// # Errors
+    /// [`WriteError`]; what was acknowledged is kept even so.
+    pub fn close(&self) -> Result<(), WriteError> {
+        self.handle.stop_background();
+        self.core().close()
+    }
+}
+
+impl Handle {
+    fn stop_background(&self) {
+        let Some(thread) = lock(&self.background).take() else { return };
+        background::stop(&self.core);
+        if thread.join().is_err() {
+            tracing::error!("the index thread panicked");
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop_background();
+        if let Err(error) = self.core.close() {
+            tracing::warn!(%error, "the store was not closed cleanly; the next opening replays more");
+        }
+    }
+}
