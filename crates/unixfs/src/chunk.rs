@@ -1,6 +1,8 @@
-//! Chunker and Splitter: a stream of bytes becomes the chunks that become leaves. First stop of the write path.
+//! Chunker and Splitter: a stream of bytes becomes the chunks that become leaves. First stop of the write
+//! path.
 //!
-//! A chunk that lies whole in what was given is a slice of it; only chunks that straddle two pieces are copied.
+//! A chunk that lies whole in what was given is a slice of it; only chunks that straddle two pieces are
+//! copied.
 
 use bytes::{Buf, Bytes, BytesMut};
 use ipse_base::{ErrorKind, Kind};
@@ -105,6 +107,9 @@ impl Splitter {
     pub fn push(&mut self, mut input: Bytes) -> Vec<Bytes> {
         let mut chunks = Vec::with_capacity((self.pending.len() + input.len()) / self.chunk_bytes);
         if !self.pending.is_empty() {
+            // The rest of the chunk gets its room at once. Only now, so that a stream which came in one
+            // piece, such as a small file, takes no more than its size.
+            self.pending.reserve(self.chunk_bytes.min(CHUNK_BYTES_MAX).saturating_sub(self.pending.len()));
             let missing = (self.chunk_bytes - self.pending.len()).min(input.len());
             self.pending.extend_from_slice(&input[..missing]);
             input.advance(missing);

@@ -78,8 +78,8 @@ impl Content {
             at += size;
             let skip = part.skip.max(start) - start;
             let take = (end.min(at).max(start) - start).saturating_sub(skip);
-            // A part that has none of the bytes is not looked at. This also bounds hostile trees: every node that
-            // is visited stands for bytes that will come.
+            // A part that has none of the bytes is not looked at. This also bounds hostile trees: every node
+            // that is visited stands for bytes that will come.
             if take == 0 {
                 continue;
             }

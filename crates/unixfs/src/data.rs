@@ -1,7 +1,8 @@
 //! Data: the UnixFS message that stands in the data of a dag-pb node (UnixFS specification, `unixfs.proto`).
 //!
-//! Written byte for byte as the reference node writes it: fields in the order of their numbers, an absent one and an
-//! empty one different. Read leniently where others do: any order, unknown fields skipped, packed numbers or not.
+//! Written byte for byte as the reference node writes it: fields in the order of their numbers, an absent one
+//! and an empty one different. Read leniently where others do: any order, unknown fields skipped, packed
+//! numbers or not.
 
 use bytes::Bytes;
 use ipse_dag::protobuf::{Fields, Value, WireError, write_bytes, write_varint};
@@ -147,8 +148,8 @@ impl Data {
         out.into()
     }
 
-    /// Reads a message of a node with `links` links; more block sizes than that are refused before they are kept, so
-    /// that a block cannot take many times its size in memory.
+    /// Reads a message of a node with `links` links; more block sizes than that are refused before they are
+    /// kept, so that a block cannot take many times its size in memory.
     pub(crate) fn decode(message: &Bytes, links: usize) -> Result<Self, DataError> {
         let mut kind = None;
         let mut out = Self::new(NodeKind::Raw);

@@ -22,8 +22,8 @@ pub(crate) enum Member {
     },
 }
 
-/// What comes next in a folder, in the order in which it is listed. A node that is no folder has its links as they
-/// are.
+/// What comes next in a folder, in the order in which it is listed. A node that is no folder has its links as
+/// they are.
 pub(crate) fn members(cid: &Cid, node: UnixfsNode) -> Result<Vec<Member>, ReadError> {
     if node.kind() == NodeKind::Shard {
         return shard_members(cid, node, Position::ROOT);

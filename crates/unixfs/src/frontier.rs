@@ -1,10 +1,10 @@
-//! Frontier: the machinery under every planner of this crate. It keeps what a walk knows as one list in read order:
-//! results that wait to be taken out, blocks that were asked for, and nodes whose children nobody has looked at yet.
-//! Children are pulled out of their node one by one, only as far ahead as the budget allows.
+//! Frontier: the machinery under every planner of this crate. It keeps what a walk knows as one list in read
+//! order: results that wait to be taken out, blocks that were asked for, and nodes whose children nobody has
+//! looked at yet. Children are pulled out of their node one by one, only as far ahead as the budget allows.
 //!
-//! Invariants: the list is in read order; a Cid is handed out as a want once while it is open, however many places
-//! wait for it; the charge is the sum over the list. Memory is bounded by the budget, plus what blocks that are larger
-//! than their parents said take (at most the block limit for each open want).
+//! Invariants: the list is in read order; a Cid is handed out as a want once while it is open, however many
+//! places wait for it; the charge is the sum over the list. Memory is bounded by the budget, plus what blocks
+//! that are larger than their parents said take (at most the block limit for each open want).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -20,8 +20,8 @@ const UNKNOWN_BYTES: u64 = 64 * 1024;
 /// What the list itself takes for a result, whatever is in it.
 const ITEM_BYTES: u64 = 64;
 
-/// Results without a block between that are taken out of a fresh node at once. Leaves end within them, so that they
-/// leave no node behind.
+/// Results without a block between that are taken out of a fresh node at once. Leaves end within them, so
+/// that they leave no node behind.
 const LEADING_STEPS: usize = 4;
 
 /// A block that a walk leads to.
@@ -34,8 +34,8 @@ pub(crate) struct Child<T> {
 }
 
 impl<T> Child<T> {
-    /// A child by its link. `tsize` counts all that is below it, so it is the block's size only for leaves; what is
-    /// larger than any block is certainly no leaf.
+    /// A child by its link. `tsize` counts all that is below it, so it is the block's size only for leaves;
+    /// what is larger than any block is certainly no leaf.
     pub(crate) fn linked(cid: Cid, tsize: u64, task: T) -> Self {
         let size_hint = (tsize > 0 && tsize <= BLOCK_BYTES_MAX as u64).then_some(tsize);
         Self { cid, size_hint, task }
@@ -210,7 +210,8 @@ impl<V: Visitor> Frontier<V> {
         None
     }
 
-    /// Whether everything was yielded. Never true after an error, so that a cut result can't pass for a whole one.
+    /// Whether everything was yielded. Never true after an error, so that a cut result can't pass for a whole
+    /// one.
     pub(crate) const fn is_done(&self) -> bool {
         self.head == NONE && !self.failed
     }
@@ -241,8 +242,8 @@ impl<V: Visitor> Frontier<V> {
         at
     }
 
-    /// Moves a node's next step, a block to visit, into the list in front of it; returns the want unless it is open
-    /// already.
+    /// Moves a node's next step, a block to visit, into the list in front of it; returns the want unless it
+    /// is open already.
     fn pull_child(&mut self, at: Id, rank: i32) -> Option<Want> {
         let State::Node(steps) = &mut self.slots[at].state else {
             return None;

@@ -1,8 +1,8 @@
-//! Layout: links leaves into the balanced tree that is a file. Takes leaves in order, gives inner nodes as soon as
-//! they are full, so a write of any length holds one row of links per level.
+//! Layout: links leaves into the balanced tree that is a file. Takes leaves in order, gives inner nodes as
+//! soon as they are full, so a write of any length holds one row of links per level.
 //!
-//! The tree is the reference node's: all leaves equally deep, nodes filled from the left, a new root only when there
-//! is more than the old one holds. A file of one chunk is its leaf.
+//! The tree is the reference node's: all leaves equally deep, nodes filled from the left, a new root only
+//! when there is more than the old one holds. A file of one chunk is its leaf.
 
 use ipse_base::{Block, Cid, Codec};
 use ipse_dag::{PbLink, PbNode};
@@ -39,14 +39,14 @@ pub struct Added {
 #[derive(Debug)]
 pub struct Layout {
     options: ImportOptions,
-    /// The node being filled on each level, lowest first. None is empty but the lowest before the first leaf, and
-    /// none holds more than `file_links_max`.
+    /// The node being filled on each level, lowest first. None is empty but the lowest before the first leaf,
+    /// and none holds more than `file_links_max`.
     levels: Vec<Vec<LeafLink>>,
 }
 
 impl Layout {
-    /// Starts a file. The mode and time of the options go into the inner node at the top; the leaf of a file of one
-    /// chunk has to have them already, see [`sole_leaf`](crate::sole_leaf).
+    /// Starts a file. The mode and time of the options go into the inner node at the top; the leaf of a file
+    /// of one chunk has to have them already, see [`sole_leaf`](crate::sole_leaf).
     ///
     /// # Errors
     /// [`WriteError::Options`] where the options are out of bounds.
@@ -68,8 +68,8 @@ impl Layout {
     /// Ends the file; returns its root and the inner nodes that were not full.
     ///
     /// # Errors
-    /// [`WriteError::Empty`] where there was no leaf (an empty file has one), [`WriteError::Block`] where a node
-    /// can't be named.
+    /// [`WriteError::Empty`] where there was no leaf (an empty file has one), [`WriteError::Block`] where a
+    /// node can't be named.
     pub fn finish(mut self) -> Result<(Added, Vec<Block>), WriteError> {
         let mut blocks = Vec::new();
         let mut level = 0;
@@ -93,8 +93,8 @@ impl Layout {
         Ok((Added { cid, content_bytes, dag_bytes }, blocks))
     }
 
-    /// Puts a link on a level. A full level becomes a node of the level above first: there is more to come, so it is
-    /// not the root.
+    /// Puts a link on a level. A full level becomes a node of the level above first: there is more to come,
+    /// so it is not the root.
     fn push_at(&mut self, level: usize, link: LeafLink, blocks: &mut Vec<Block>) -> Result<(), WriteError> {
         let mut level = level;
         let mut carried = link;

@@ -28,8 +28,8 @@ impl Leaf {
     }
 }
 
-/// Makes a chunk into a leaf: the chunk itself, or in a message of the kind File. The specification would have Raw;
-/// the balanced layout has written File since its first day, and names depend on it.
+/// Makes a chunk into a leaf: the chunk itself, or in a message of the kind File. The specification would
+/// have Raw; the balanced layout has written File since its first day, and names depend on it.
 ///
 /// # Errors
 /// [`BlockError`] where the chunk is too large or the hash can't be computed.
@@ -37,7 +37,8 @@ pub fn leaf(options: &ImportOptions, chunk: Bytes) -> Result<Leaf, BlockError> {
     make(options, chunk, Metadata::default())
 }
 
-/// As [`leaf`], for a file that is this one chunk: it carries the mode and time of the options, unless it is raw.
+/// As [`leaf`], for a file that is this one chunk: it carries the mode and time of the options, unless it is
+/// raw.
 ///
 /// # Errors
 /// As [`leaf`].

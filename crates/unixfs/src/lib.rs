@@ -1,11 +1,12 @@
 //! Files and folders as Dags (UnixFS): how content becomes blocks, and how blocks become content again.
 //!
-//! Not here: where blocks are kept (`store`), where they come from (`node` drives the planners), and the mutable tree.
+//! Not here: where blocks are kept (`store`), where they come from (`node` drives the planners), and the
+//! mutable tree.
 //!
 //! Floor 2, pure: no runtime, no file, no socket, no clock.
 //!
-//! Read first: [`ImportOptions`] (what decides which name content gets), [`FileWriter`] (bytes in, blocks out) and
-//! [`FileReader`] (blocks in, bytes out).
+//! Read first: [`ImportOptions`] (what decides which name content gets), [`FileWriter`] (bytes in, blocks
+//! out) and [`FileReader`] (blocks in, bytes out).
 //!
 //! ```
 //! use ipse_dag::{Budget, Planner};

@@ -1,5 +1,5 @@
-//! ListDirectory: the planner that lists a folder, plain or sharded. Entries come in the order in which the folder
-//! has them: by name, or by the hash of the name.
+//! ListDirectory: the planner that lists a folder, plain or sharded. Entries come in the order in which the
+//! folder has them: by name, or by the hash of the name.
 
 use std::collections::VecDeque;
 
@@ -22,7 +22,8 @@ pub struct Entry {
     pub tsize: u64,
 }
 
-/// Lists a folder. What is no folder has its links as entries, so a file lists its parts, as in the reference node.
+/// Lists a folder. What is no folder has its links as entries, so a file lists its parts, as in the reference
+/// node.
 pub struct ListDirectory {
     frontier: Frontier<Listing>,
     /// The run of entries that is being given out.

@@ -3,8 +3,8 @@
 /// Permission bits of a mode: the rest of the field is reserved.
 const PERMISSION_BITS: u32 = 0xfff;
 
-/// When something was last changed: seconds since 1970-01-01T00:00:00Z, negative before, and nanoseconds after that
-/// second, below 1,000,000,000.
+/// When something was last changed: seconds since 1970-01-01T00:00:00Z, negative before, and nanoseconds
+/// after that second, below 1,000,000,000.
 pub type Mtime = (i64, u32);
 
 /// Mode and time, each where there is one.

@@ -1,5 +1,5 @@
-//! Murmur3-x64-64: the first half of the 128-bit murmur3 for 64-bit machines with seed 0 (Austin Appleby, public
-//! domain). It spreads the entries of sharded folders; it protects nothing.
+//! Murmur3-x64-64: the first half of the 128-bit murmur3 for 64-bit machines with seed 0 (Austin Appleby,
+//! public domain). It spreads the entries of sharded folders; it protects nothing.
 
 const C1: u64 = 0x87c3_7b91_1142_53d5;
 const C2: u64 = 0x4cf5_ad43_2745_937f;

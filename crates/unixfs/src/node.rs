@@ -1,7 +1,7 @@
 //! UnixfsNode: one block read as a part of a file or folder. Every reader starts from it.
 //!
-//! Invariant: what is in a node was in its block. Sizes are what the block says about itself; the readers hold them
-//! against what arrives.
+//! Invariant: what is in a node was in its block. Sizes are what the block says about itself; the readers
+//! hold them against what arrives.
 
 use bytes::Bytes;
 use ipse_base::{Cid, Codec, ErrorKind, Kind};
@@ -57,8 +57,8 @@ impl UnixfsNode {
     /// Reads a block.
     ///
     /// # Errors
-    /// [`NodeError::Block`] for other codecs than raw and dag-pb and for malformed dag-pb, [`NodeError::Data`] where
-    /// there is no UnixFS message inside.
+    /// [`NodeError::Block`] for other codecs than raw and dag-pb and for malformed dag-pb,
+    /// [`NodeError::Data`] where there is no UnixFS message inside.
     pub fn decode(cid: &Cid, block: &Bytes) -> Result<Self, NodeError> {
         match cid.codec() {
             Codec::RAW => Ok(Self::raw(block.clone())),
@@ -111,7 +111,8 @@ impl UnixfsNode {
         self.message.metadata.mtime
     }
 
-    /// Bytes of the file that starts here, as the node says; of a symlink those of its target, of others none.
+    /// Bytes of the file that starts here, as the node says; of a symlink those of its target, of others
+    /// none.
     pub fn file_size(&self) -> u64 {
         match self.kind() {
             NodeKind::Symlink => self.data().map_or(0, |target| target.len() as u64),
@@ -119,8 +120,8 @@ impl UnixfsNode {
         }
     }
 
-    /// Bytes of the file that starts here: its own and those of its children, as it says. Nothing where its sizes
-    /// contradict each other, or it is no file.
+    /// Bytes of the file that starts here: its own and those of its children, as it says. Nothing where its
+    /// sizes contradict each other, or it is no file.
     pub fn content_bytes(&self) -> Option<u64> {
         let Data { kind, filesize, ref block_sizes, .. } = self.message;
         if !matches!(kind, NodeKind::File | NodeKind::Raw) || block_sizes.len() != self.links.len() {

@@ -1,5 +1,5 @@
-//! ImportOptions: everything that decides which Cid a file or folder gets. Two nodes with equal options give equal
-//! content equal names, so each default here is part of the format.
+//! ImportOptions: everything that decides which Cid a file or folder gets. Two nodes with equal options give
+//! equal content equal names, so each default here is part of the format.
 
 use bytes::Bytes;
 use ipse_base::limits::{BLOCK_BYTES_MAX, FILE_LINKS_MAX, HAMT_FANOUT_MAX, IDENTITY_BYTES_MAX};
@@ -13,9 +13,6 @@ const CHUNK_OVERHEAD_BYTES: usize = 256;
 
 /// Largest chunk, in bytes: a chunk and its framing fit in a block.
 pub const CHUNK_BYTES_MAX: usize = BLOCK_BYTES_MAX - CHUNK_OVERHEAD_BYTES;
-
-/// Fan-out of sharded directories where none is chosen, or one that is no shard width.
-const HAMT_FANOUT: u64 = 256;
 
 /// How the size of a directory is estimated when it is decided whether to shard it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +34,14 @@ pub struct ImportOptions {
     pub hash: HashCode,
     /// Whether chunks are stored as they are, or each in a UnixFS message.
     pub raw_leaves: bool,
-    /// Bytes of a chunk, at most [`CHUNK_BYTES_MAX`]. Larger chunks make fewer blocks and coarser deduplication.
+    /// Bytes of a chunk, at most [`CHUNK_BYTES_MAX`]. Larger chunks make fewer blocks and coarser
+    /// deduplication.
     pub chunk_bytes: usize,
     /// Links of one node of a file, from 2 to 8,192.
     pub file_links_max: usize,
     /// Entries from which on a directory is sharded whatever its size; 0 for no such bound.
     pub directory_links_max: usize,
-    /// Children of one shard: a power of two from 8 to 1,024. Other widths mean 256, as in the reference node.
+    /// Children of one shard: a power of two from 8 to 1,024.
     pub hamt_fanout: u64,
     /// Estimated bytes above which a directory is sharded; 0 never shards.
     pub hamt_threshold_bytes: u64,
@@ -75,8 +73,8 @@ pub enum OptionsError {
     /// A tree needs two children a node, and a node has to fit in a block.
     #[error("max-file-links {0} is not between 2 and {FILE_LINKS_MAX}")]
     FileLinks(usize),
-    /// The fan-out is over what any node follows.
-    #[error("hamt width ({0}) exceeds maximum allowed ({HAMT_FANOUT_MAX})")]
+    /// Shards are addressed by whole bits of a hash and have bit fields of whole bytes.
+    #[error("HAMT fanout must be a power of 2, between 8 and {HAMT_FANOUT_MAX} (got {0})")]
     Fanout(u64),
     /// More than a Cid may carry.
     #[error("inline-limit {0} exceeds maximum allowed size of {IDENTITY_BYTES_MAX} bytes")]
@@ -118,7 +116,7 @@ impl ImportOptions {
             chunk_bytes: 256 * 1024,
             file_links_max: 174,
             directory_links_max: 0,
-            hamt_fanout: HAMT_FANOUT,
+            hamt_fanout: 256,
             hamt_threshold_bytes: 256 * 1024,
             size_estimation: SizeEstimation::Links,
             inline_limit: None,
@@ -139,8 +137,8 @@ impl ImportOptions {
         }
     }
 
-    /// Takes over what was asked for, and what follows from it: another hash function than SHA-256 means version 1;
-    /// version 1 means raw leaves; metadata means none.
+    /// Takes over what was asked for, and what follows from it: another hash function than SHA-256 means
+    /// version 1; version 1 means raw leaves; metadata means none.
     ///
     /// # Errors
     /// [`OptionsError`] where the wishes contradict each other.
@@ -183,18 +181,13 @@ impl ImportOptions {
         if !(2..=FILE_LINKS_MAX).contains(&self.file_links_max) {
             return Err(OptionsError::FileLinks(self.file_links_max));
         }
-        if is_shard_width(self.hamt_fanout) && self.hamt_fanout > HAMT_FANOUT_MAX {
+        if !is_fanout(self.hamt_fanout) {
             return Err(OptionsError::Fanout(self.hamt_fanout));
         }
         match self.inline_limit {
             Some(limit) if limit > IDENTITY_BYTES_MAX => Err(OptionsError::InlineLimit(limit)),
             _ => Ok(()),
         }
-    }
-
-    /// The fan-out that is used.
-    pub(crate) const fn fanout(&self) -> u64 {
-        if is_shard_width(self.hamt_fanout) { self.hamt_fanout } else { HAMT_FANOUT }
     }
 
     /// What a root carries.
@@ -222,9 +215,9 @@ impl ImportOptions {
     }
 }
 
-/// Shards are addressed by whole bits of a hash, and their bit fields are whole bytes.
-pub(crate) const fn is_shard_width(fanout: u64) -> bool {
-    fanout.is_power_of_two() && fanout >= 8
+/// Whether a shard may have so many children.
+pub(crate) const fn is_fanout(fanout: u64) -> bool {
+    fanout.is_power_of_two() && fanout >= 8 && fanout <= HAMT_FANOUT_MAX
 }
 
 #[cfg(test)]
@@ -265,6 +258,6 @@ mod tests {
         assert_eq!(with(|o| o.inline_limit = Some(128)), Ok(()));
         assert_eq!(with(|o| o.inline_limit = Some(129)), Err(OptionsError::InlineLimit(129)));
         assert_eq!(with(|o| o.hamt_fanout = 2048), Err(OptionsError::Fanout(2048)));
-        assert_eq!(ImportOptions { hamt_fanout: 100, ..base }.fanout(), 256);
+        assert_eq!(with(|o| o.hamt_fanout = 100), Err(OptionsError::Fanout(100)));
     }
 }

@@ -1,8 +1,8 @@
-//! FileReader: the planner that reads a file, or a range of it. Verified slices of blocks come out in order; nothing
-//! is copied.
+//! FileReader: the planner that reads a file, or a range of it. Verified slices of blocks come out in order;
+//! nothing is copied.
 //!
-//! Sizes in a file's nodes say where a range lies, and are never believed beyond that: a child that holds more or
-//! fewer bytes than its parent says ends the read with an error that names it.
+//! Sizes in a file's nodes say where a range lies, and are never believed beyond that: a child that holds
+//! more or fewer bytes than its parent says ends the read with an error that names it.
 
 use std::ops::Range;
 
@@ -61,7 +61,8 @@ impl FileReader {
         self.frontier.visitor().about?.mtime
     }
 
-    /// Goes on at another range; what was not taken out is dropped. Returns the blocks that are no longer wanted.
+    /// Goes on at another range; what was not taken out is dropped. Returns the blocks that are no longer
+    /// wanted.
     ///
     /// # Errors
     /// Those of [`Planner::give`], for the root, which is read again.

@@ -1,6 +1,6 @@
-//! Resolve: the planner that follows a path, name by name: through folders, through the one branch of a sharded folder
-//! that a name's hash leads to, and through dag-cbor and dag-json. Each block depends on the one before, so there is
-//! nothing to run ahead to.
+//! Resolve: the planner that follows a path, name by name: through folders, through the one branch of a
+//! sharded folder that a name's hash leads to, and through dag-cbor and dag-json. Each block depends on the
+//! one before, so there is nothing to run ahead to.
 
 use ipse_base::{AbsentReason, Block, Cid, Codec, ErrorKind, Kind, Want};
 use ipse_dag::{Absent, Budget, Planner, Step, StepError, follow};

@@ -1,17 +1,18 @@
 //! Shard: one node of a sharded folder as a reader sees it, and the hash that says where an entry lies.
 //!
-//! A name's hash is read from its highest bit, a few bits a level; they choose the link, whose name starts with them
-//! in hexadecimal. A link of just that prefix leads to a deeper shard, a longer one is an entry.
+//! A name's hash is read from its highest bit, a few bits a level; they choose the link, whose name starts
+//! with them in hexadecimal. A link of just that prefix leads to a deeper shard, a longer one is an entry.
 //!
-//! Everything is checked: an entry lies where its hash says, no slot is taken twice, and below the root no shard is
-//! empty. So a trie has as many entries as it has blocks for, and a hostile one cannot repeat itself without end.
+//! Everything is checked: an entry lies where its hash says, no slot is taken twice, and below the root no
+//! shard is empty. So a trie has as many entries as it has blocks for, and a hostile one cannot repeat itself
+//! without end.
 
 use ipse_base::limits::HAMT_FANOUT_MAX;
 use ipse_dag::PbLink;
 
 use crate::folder::Member;
 use crate::murmur::murmur3;
-use crate::options::is_shard_width;
+use crate::options::is_fanout;
 use crate::{NodeKind, UnixfsNode};
 
 /// Multicodec of murmur3-x64-64, the one hash that spreads entries.
@@ -108,11 +109,7 @@ impl Shard {
         if node.message.hash_type != Some(HASH_CODE) {
             return Err(ShardError::HashType);
         }
-        let fanout = node
-            .message
-            .fanout
-            .filter(|&fanout| is_shard_width(fanout) && fanout <= HAMT_FANOUT_MAX)
-            .ok_or(ShardError::Fanout)?;
+        let fanout = node.message.fanout.filter(|&fanout| is_fanout(fanout)).ok_or(ShardError::Fanout)?;
         let bits = fanout.trailing_zeros();
         let field = node.message.data.unwrap_or_default();
         if position.consumed + bits > HASH_BITS {

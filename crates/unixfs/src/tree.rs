@@ -1,8 +1,8 @@
-//! Tree: the planner that reads a whole folder, for `get` and for archives. Depth first, in the order of the folders,
-//! with one frontier over all files: while one is being written, the next ones are on their way.
+//! Tree: the planner that reads a whole folder, for `get` and for archives. Depth first, in the order of the
+//! folders, with one frontier over all files: while one is being written, the next ones are on their way.
 //!
-//! Paths that come out are safe to write: no entry is called `..`, holds a slash or a NUL, and none is longer than
-//! the limit of paths.
+//! Paths that come out are safe to write: no entry is called `..`, holds a slash or a NUL, and none is longer
+//! than the limit of paths.
 
 use std::sync::Arc;
 

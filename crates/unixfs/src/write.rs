@@ -1,4 +1,5 @@
-//! FileWriter: bytes in, blocks out. Chunker, leaf and layout in a row, for whoever does not spread leaves over cores.
+//! FileWriter: bytes in, blocks out. Chunker, leaf and layout in a row, for whoever does not spread leaves
+//! over cores.
 
 use bytes::Bytes;
 use ipse_base::{Block, BlockError, Codec, ErrorKind, Kind};
@@ -51,7 +52,8 @@ pub struct FileWriter {
     options: ImportOptions,
     splitter: Splitter,
     layout: Layout,
-    /// The first chunk, until it is known whether it is the only one: then it is the root and carries the metadata.
+    /// The first chunk, until it is known whether it is the only one: then it is the root and carries the
+    /// metadata.
     first: First,
 }
 
@@ -128,7 +130,8 @@ impl FileWriter {
 /// A symbolic link as a block. It carries the time of the options; a mode has no meaning for it.
 ///
 /// # Errors
-/// [`WriteError::Options`] where the options are out of bounds, [`WriteError::Block`] where the target is too long.
+/// [`WriteError::Options`] where the options are out of bounds, [`WriteError::Block`] where the target is too
+/// long.
 pub fn symlink(options: &ImportOptions, target: &str) -> Result<(Added, Block), WriteError> {
     options.check()?;
     let message = Data {

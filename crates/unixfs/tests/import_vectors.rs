@@ -1,5 +1,6 @@
-//! The Cids that the reference node gives to a table of inputs and options, and ours. The inputs are made here, by the
-//! recipes that the table was recorded with; the table lies beside the project, so without it the test says SKIP.
+//! The Cids that the reference node gives to a table of inputs and options, and ours. The inputs are made
+//! here, by the recipes that the table was recorded with; the table lies beside the project, so without it
+//! the test says SKIP.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on should panic")]
 
@@ -161,8 +162,8 @@ impl Add {
         options.with_naming(self.naming).unwrap()
     }
 
-    /// The table was recorded without storing. The reference node then makes the folder at the top with the usual
-    /// limits, whatever was asked for.
+    /// The table was recorded without storing. The reference node then makes the folder at the top with the
+    /// usual limits, whatever was asked for.
     fn import_folder(&self, is_top: bool) -> ImportOptions {
         let options = self.import(Some(FOLDER_MODE));
         if !is_top {

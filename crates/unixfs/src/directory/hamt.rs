@@ -1,5 +1,5 @@
-//! A folder over many nodes: a trie over the hashes of the names, a few bits a level. An entry lies as high as it is
-//! alone with its prefix, so the trie is the same whatever the order of insertion.
+//! A folder over many nodes: a trie over the hashes of the names, a few bits a level. An entry lies as high
+//! as it is alone with its prefix, so the trie is the same whatever the order of insertion.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(super) fn write(
         entries.into_iter().map(|(name, child)| Hashed { hash: hash_name(name.as_bytes()), name, child });
     let mut entries: Vec<Hashed> = hashed.collect();
     entries.sort_unstable_by_key(|entry| entry.hash);
-    let mut trie = Trie { options, fanout: options.fanout(), blocks: Vec::new() };
+    let mut trie = Trie { options, fanout: options.hamt_fanout, blocks: Vec::new() };
     let root = trie.shard(&entries, 0, options.metadata())?;
     Ok((root, trie.blocks))
 }
@@ -41,8 +41,8 @@ struct Trie<'a> {
 }
 
 impl Trie<'_> {
-    /// Writes the shard of entries that agree in the first `consumed` bits of their hashes, in the order of those.
-    /// Recursion ends with the bits of the hash: 21 levels at the smallest fan-out.
+    /// Writes the shard of entries that agree in the first `consumed` bits of their hashes, in the order of
+    /// those. Recursion ends with the bits of the hash: 21 levels at the smallest fan-out.
     fn shard(&mut self, entries: &[Hashed], consumed: u32, metadata: Metadata) -> Result<Root, WriteError> {
         let bits = self.fanout.trailing_zeros();
         if let (Some(entry), true) = (entries.first(), consumed + bits > HASH_BITS) {

@@ -1,8 +1,8 @@
-//! DirectoryBuilder: entries in, a folder out; in one node, or spread over shards where that would grow too large.
-//! Last stop of the write path: a folder is written when everything in it is.
+//! DirectoryBuilder: entries in, a folder out; in one node, or spread over shards where that would grow too
+//! large. Last stop of the write path: a folder is written when everything in it is.
 //!
-//! Whether a folder is sharded follows from what is in it and not from the order of insertion, so that equal folders
-//! get equal names.
+//! Whether a folder is sharded follows from what is in it and not from the order of insertion, so that equal
+//! folders get equal names.
 
 mod basic;
 mod hamt;
