@@ -1,0 +1,144 @@
+//! The only wiring: which part gets what, in the order in which they start and stop.
+//!
+//! Order: configuration → lock → store (checkpoint, no scan) → peers. Listeners and the address files follow
+//! in the program, once they accept.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ipse_base::{Cid, ErrorKind, Kind};
+use ipse_net::{Net, NetOptions, StartError};
+use ipse_store::{
+    AddressFile, LinksError, OpenError as StoreOpenError, Repo, RepoError, Store, StoreOptions, WriteError,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, ConfigError, Settings};
+use crate::node::Inner;
+use crate::{Node, VERSION, identity};
+
+/// How to open a repository.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    /// Whether to go online: listen for peers and ask them.
+    ///
+    /// Default: no. A command that runs by itself next to no daemon stays offline, as the reference node does.
+    pub online: bool,
+    /// Text behind the version in what peers are told of this node.
+    pub agent_suffix: String,
+}
+
+/// Why a repository could not be opened or closed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder, its lock or its files.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The key.
+    #[error(transparent)]
+    Identity(#[from] identity::IdentityError),
+    /// The blocks.
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    /// The last bytes could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The network.
+    #[error(transparent)]
+    Net(#[from] StartError),
+    /// The runtime is going down.
+    #[error("the node is shutting down")]
+    Stopping,
+}
+
+impl ErrorKind for OpenError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Repo(error) => error.kind(),
+            Self::Config(error) => error.kind(),
+            Self::Identity(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+            Self::Write(error) => error.kind(),
+            Self::Net(error) => error.kind(),
+            Self::Stopping => Kind::Unavailable,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Repo(error) => error.hint(),
+            Self::Config(error) => error.hint(),
+            Self::Identity(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Write(error) => error.hint(),
+            Self::Net(error) => error.hint(),
+            Self::Stopping => None,
+        }
+    }
+}
+
+pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, OpenError> {
+    let root = root.to_path_buf();
+    let opened = tokio::task::spawn_blocking(move || open_repository(&root));
+    let (config, settings, store) = opened.await.map_err(|_| OpenError::Stopping)??;
+    let key = identity::from_text(&settings.private_key)?;
+    let net = if options.online {
+        let net_options = NetOptions {
+            listen: settings.swarm_addresses.clone(),
+            mdns: settings.mdns,
+            agent: agent(&options.agent_suffix),
+            ..NetOptions::new(key.clone())
+        };
+        let net = Net::start(net_options, Arc::new(store.clone()), Arc::new(store.clone())).await?;
+        Some(net)
+    } else {
+        None
+    };
+    Ok(Node::new(Inner {
+        store,
+        net,
+        config: config.into(),
+        settings,
+        peer: key.peer_id().clone(),
+        stop: CancellationToken::new(),
+    }))
+}
+
+fn agent(suffix: &str) -> String {
+    match suffix {
+        "" => format!("ipse/{VERSION}"),
+        _ => format!("ipse/{VERSION}/{suffix}"),
+    }
+}
+
+fn open_repository(root: &Path) -> Result<(Config, Settings, Store), OpenError> {
+    let repo = Repo::open(root)?;
+    let config = Config::parse(&repo.config()?)?;
+    let settings = Settings::read(&config)?;
+    let store = Store::open_in(repo, StoreOptions::new(links))?;
+    Ok((config, settings, store))
+}
+
+/// What the store needs to know of formats: the links of a block.
+fn links(cid: &Cid, data: &Bytes) -> Result<Vec<Cid>, LinksError> {
+    Ok(ipse_dag::links(cid, data)?.into_iter().map(|link| link.cid).collect())
+}
+
+pub(crate) async fn take_down(node: &Node) -> Result<(), OpenError> {
+    node.request_stop();
+    if let Some(net) = node.online_net() {
+        net.shutdown().await;
+    }
+    let node = node.clone();
+    let closed = tokio::task::spawn_blocking(move || -> Result<(), OpenError> {
+        node.store().close()?;
+        let repo = node.store().repo();
+        repo.unpublish(AddressFile::Api)?;
+        Ok(repo.unpublish(AddressFile::Gateway)?)
+    });
+    closed.await.map_err(|_| OpenError::Stopping)?
+}

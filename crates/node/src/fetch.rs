@@ -1,0 +1,164 @@
+//! Drives planners: the one loop in which walks wait for blocks.
+//!
+//! Path: a use case (`cat`, `tree`, `refs`, …) makes a planner → here → `source` (store, then a session with the
+//! peers) → back into the planner → out as a stream.
+//! Invariant: what is wanted is looked up at hand first; only the rest goes to the session, as one batch.
+//! Why a loop over a value instead of recursive gets: a walk then never waits for one block at a time.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use futures::stream::{self, BoxStream, StreamExt};
+use ipse_base::limits::{BITSWAP_WANTS_SENT_PER_PEER_MAX, UNCONSUMED_BYTES_MAX};
+use ipse_base::{Block, BlockSession, BlockSource, Cid, Delivery, SourceError, Want};
+use ipse_dag::{Budget, Planner};
+
+use crate::ReadError;
+use crate::source::NodeSource;
+
+/// Wants looked up in the store per hop to the blocking pool, so that the first bytes are not held up by the rest.
+const LOOKUP_WANTS: usize = 32;
+
+/// How far a walk may run ahead of its reader.
+const BUDGET: Budget = Budget { wants: 4 * BITSWAP_WANTS_SENT_PER_PEER_MAX, bytes: UNCONSUMED_BYTES_MAX };
+
+/// A planner with what it takes to run it.
+pub(crate) struct Driver<P: Planner> {
+    planner: P,
+    source: NodeSource,
+    session: Option<Box<dyn BlockSession>>,
+    /// Wanted and not yet looked up at hand.
+    queued: VecDeque<Want>,
+    /// Asked of the session and not yet answered.
+    asked: usize,
+    over: bool,
+}
+
+impl<P> Driver<P>
+where
+    P: Planner,
+{
+    pub(crate) fn new(planner: P, source: NodeSource) -> Self {
+        Self { planner, source, session: None, queued: VecDeque::new(), asked: 0, over: false }
+    }
+
+    /// The next item; `None` when the walk is over. After an error the walk is over too.
+    ///
+    /// Cancellation safe in that dropping the future loses at most the walk itself.
+    pub(crate) async fn next(&mut self) -> Option<Result<P::Item, ReadError>> {
+        if self.over {
+            return None;
+        }
+        let result = self.advance().await.transpose();
+        self.over = !matches!(result, Some(Ok(_)));
+        result
+    }
+
+    async fn advance(&mut self) -> Result<Option<P::Item>, ReadError> {
+        loop {
+            if let Some(item) = self.planner.poll_out() {
+                return Ok(Some(item));
+            }
+            if self.planner.is_done() {
+                return Ok(None);
+            }
+            self.queued.extend(self.planner.wants(BUDGET));
+            if !self.queued.is_empty() {
+                self.look_up().await?;
+            } else if self.asked > 0 {
+                self.receive().await?;
+            } else {
+                return Err(ReadError::Stalled);
+            }
+        }
+    }
+
+    /// Looks up a slice of what is wanted at hand and asks the session for what is not there.
+    async fn look_up(&mut self) -> Result<(), ReadError> {
+        let slice: Vec<Want> = self.queued.drain(..self.queued.len().min(LOOKUP_WANTS)).collect();
+        let (found, missing) = look_up(self.source.clone(), slice).await?;
+        for block in found {
+            self.planner.give(block).map_err(ReadError::plan)?;
+        }
+        if !missing.is_empty() {
+            self.asked += missing.len();
+            self.session.get_or_insert_with(|| self.source.session()).want(missing);
+        }
+        Ok(())
+    }
+
+    /// Waits for one delivery of the session.
+    async fn receive(&mut self) -> Result<(), ReadError> {
+        let Some(session) = &mut self.session else { return Err(ReadError::Stalled) };
+        let delivery = poll_fn(|context| session.poll_next(context)).await;
+        self.asked -= 1;
+        match delivery {
+            Some(Delivery::Block(block)) => self.planner.give(block).map_err(ReadError::plan),
+            // The walk may do without the block; if not, what the person needs to hear is why it is missing.
+            Some(Delivery::Absent(cid, reason)) => {
+                self.planner.absent(&cid, reason).map_err(|_| ReadError::Absent { cid, reason })
+            }
+            None => Err(ReadError::Stalled),
+        }
+    }
+
+    /// The rest of the walk as a stream that ends after the first error.
+    pub(crate) fn into_stream(self) -> BoxStream<'static, Result<P::Item, ReadError>>
+    where
+        P: 'static,
+        P::Item: Send + 'static,
+    {
+        stream::unfold(self, |mut driver| async move { driver.next().await.map(|item| (item, driver)) })
+            .boxed()
+    }
+}
+
+type Found = (Vec<Block>, Vec<Want>);
+
+/// Splits wants into blocks that are at hand and wants that are not, away from the runtime's threads.
+async fn look_up(source: NodeSource, wants: Vec<Want>) -> Result<Found, ReadError> {
+    let found = tokio::task::spawn_blocking(move || -> Result<Found, SourceError> {
+        use ipse_base::LocalBlocks;
+        let (mut found, mut missing) = (Vec::with_capacity(wants.len()), Vec::new());
+        for want in wants {
+            match source.local(&want.cid)? {
+                Some(block) => found.push(block),
+                None => missing.push(want),
+            }
+        }
+        Ok((found, missing))
+    });
+    found.await.map_err(|_| ReadError::Stopping)?.map_err(ReadError::Source)
+}
+
+/// One block, from wherever it can be had.
+pub(crate) async fn block(source: &NodeSource, cid: &Cid) -> Result<Block, ReadError> {
+    let wanted = vec![Want::new(cid.clone(), 1)];
+    let (mut found, missing) = look_up(source.clone(), wanted).await?;
+    if let Some(block) = found.pop() {
+        return Ok(block);
+    }
+    let mut session = source.session();
+    session.want(missing);
+    match poll_fn(|context| session.poll_next(context)).await {
+        Some(Delivery::Block(block)) => Ok(block),
+        Some(Delivery::Absent(cid, reason)) => Err(ReadError::Absent { cid, reason }),
+        None => Err(ReadError::Stalled),
+    }
+}
+
+/// Runs a planner to its single result.
+pub(crate) async fn single<P: Planner>(planner: P, source: &NodeSource) -> Result<P::Item, ReadError> {
+    let mut driver = Driver::new(planner, source.clone());
+    driver.next().await.unwrap_or(Err(ReadError::Stalled))
+}
+
+/// A stream of results, as the doors take it.
+pub type Stream<T> = BoxStream<'static, Result<T, ReadError>>;
+
+/// Keeps the compiler honest about sharing sources between threads.
+const _: fn() = || {
+    fn shared<T: Send + Sync>() {}
+    shared::<Arc<NodeSource>>();
+};

@@ -1,0 +1,150 @@
+//! The repository as a whole: what it holds, collection, verification.
+
+use futures::stream::{BoxStream, StreamExt};
+use ipse_base::{Cid, ErrorKind, Kind};
+use ipse_store::{Checked, CollectError, CollectionPlan, IndexError, VerifyError, VerifySummary, WriteError};
+use tokio::sync::mpsc;
+
+use crate::Node;
+
+/// Events on their way from the store's thread.
+const EVENTS_QUEUED: usize = 1024;
+
+/// Why the repository could not be looked at or cleaned.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// The log or the index could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The index could not be read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The collection stopped.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    /// The verification stopped.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The node is going down.
+    #[error("the node is shutting down")]
+    Stopping,
+}
+
+impl ErrorKind for RepoError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Write(error) => error.kind(),
+            Self::Index(error) => error.kind(),
+            Self::Collect(error) => error.kind(),
+            Self::Verify(error) => error.kind(),
+            Self::Stopping => Kind::Unavailable,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Write(error) => error.hint(),
+            Self::Index(error) => error.hint(),
+            Self::Collect(error) => error.hint(),
+            Self::Verify(error) => error.hint(),
+            Self::Stopping => None,
+        }
+    }
+}
+
+/// What the repository holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepoStat {
+    /// Blocks.
+    pub blocks: u64,
+    /// Bytes on the disk, index included.
+    pub disk_bytes: u64,
+    /// Bytes it should not go over.
+    pub bytes_max: u64,
+    /// Its folder.
+    pub path: std::path::PathBuf,
+}
+
+/// What a verification tells of one block or record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyEvent {
+    /// Blocks looked at so far.
+    pub blocks: u64,
+    /// What is wrong with this one, with its Cid and place; nothing if it is as it should be.
+    pub damage: Option<String>,
+    /// The block, where its name is known.
+    pub cid: Option<Cid>,
+}
+
+impl Node {
+    /// What the repository holds.
+    ///
+    /// # Errors
+    /// [`RepoError`].
+    pub async fn repo_stat(&self) -> Result<RepoStat, RepoError> {
+        let node = self.clone();
+        let stats = tokio::task::spawn_blocking(move || node.store().stats());
+        let stats = stats.await.map_err(|_| RepoError::Stopping)??;
+        Ok(RepoStat {
+            blocks: stats.blocks,
+            disk_bytes: stats.disk_bytes,
+            bytes_max: self.settings().storage_bytes_max,
+            path: self.root(),
+        })
+    }
+
+    /// What a collection would remove now. Nothing is removed.
+    ///
+    /// # Errors
+    /// [`RepoError`].
+    pub async fn plan_collection(&self) -> Result<CollectionPlan, RepoError> {
+        let node = self.clone();
+        let plan = tokio::task::spawn_blocking(move || node.store().plan_collection());
+        Ok(plan.await.map_err(|_| RepoError::Stopping)??)
+    }
+
+    /// Removes every block that no root reaches, and tells each.
+    pub fn collect(&self) -> BoxStream<'static, Result<Cid, RepoError>> {
+        let node = self.clone();
+        from_thread(move |events| {
+            let removed = node.store().plan_collection().and_then(|plan| {
+                node.store().collect(&plan, &mut |cid| {
+                    // Who asked may be gone; the collection goes on.
+                    let _ = events.blocking_send(Ok(cid.clone()));
+                })
+            });
+            if let Err(error) = removed {
+                let _ = events.blocking_send(Err(error.into()));
+            }
+        })
+    }
+
+    /// Reads and hashes every block, and tells of each.
+    pub fn verify(&self) -> BoxStream<'static, Result<VerifyEvent, RepoError>> {
+        let node = self.clone();
+        from_thread(move |events| {
+            let verified = node.store().verify(&mut |summary: &VerifySummary, checked| {
+                let (cid, damage) = match checked {
+                    Checked::Sound(cid) => (Some(cid), None),
+                    Checked::Damaged(damage) => (damage.cid.clone(), Some(damage.to_string())),
+                };
+                // Who asked may be gone; what is left to read is read for nothing.
+                let _ = events.blocking_send(Ok(VerifyEvent { blocks: summary.blocks, damage, cid }));
+            });
+            if let Err(error) = verified {
+                let _ = events.blocking_send(Err(error.into()));
+            }
+        })
+    }
+}
+
+/// Runs blocking work on a thread of its own and streams what it tells.
+fn from_thread<T, F>(work: F) -> BoxStream<'static, Result<T, RepoError>>
+where
+    T: Send + 'static,
+    F: FnOnce(&mpsc::Sender<Result<T, RepoError>>) + Send + 'static,
+{
+    let (sender, mut receiver) = mpsc::channel(EVENTS_QUEUED);
+    tokio::task::spawn_blocking(move || work(&sender));
+    futures::stream::poll_fn(move |context| receiver.poll_recv(context)).boxed()
+}
