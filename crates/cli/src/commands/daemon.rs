@@ -1,0 +1,122 @@
+//! `daemon`: a node that stays, with its doors open.
+//!
+//! Order: repository (made on first use) → node → listeners → address files → "ready". Down the same way back:
+//! doors, node, lock.
+
+use std::sync::Arc;
+
+use ipse_node::{Node, OpenOptions};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+
+use super::{banner, init, version};
+use crate::error::CliError;
+use crate::listen::{self, Doors};
+use crate::logging::Log;
+use crate::persona::Persona;
+use crate::session::Session;
+
+pub(crate) async fn run(session: &mut Session<'_>, log: Arc<Log>) -> Result<(), CliError> {
+    greet(session)?;
+    prepare(session)?;
+    let options = OpenOptions {
+        online: !session.invocation.bool("offline"),
+        agent_suffix: session.invocation.string("agent-version-suffix").unwrap_or_default(),
+    };
+    let mut signals = Signals::new().map_err(CliError::System)?;
+    let node = Node::open(&session.repository, options).await.map_err(CliError::inner)?;
+    let served = serve(session, &node, &mut signals, log).await;
+    let down = tokio::select! {
+        down = node.shutdown() => down.map_err(CliError::inner),
+        // A second signal: whoever sends it does not want to wait.
+        () = signals.next() => Err(CliError::Forced),
+    };
+    served.and(down)
+}
+
+fn greet(session: &mut Session<'_>) -> Result<(), CliError> {
+    let persona = session.persona;
+    let out = session.console.out();
+    if persona == Persona::Ipfs {
+        writeln!(out, "Initializing daemon...")?;
+        version::write_all(persona, &version::own(), out)?;
+    } else {
+        writeln!(out, "Ipse {}, compatible with Kubo {}", ipse_node::VERSION, ipse_node::COMPATIBLE_VERSION)?;
+    }
+    Ok(session.console.flush()?)
+}
+
+/// Makes the repository where there is none: always as ourselves, on `--init` as the reference node.
+fn prepare(session: &mut Session<'_>) -> Result<(), CliError> {
+    if Node::is_initialized(&session.repository) {
+        return Ok(());
+    }
+    if session.persona == Persona::Ipfs && !session.invocation.bool("init") {
+        return Err(CliError::NoRepository(session.repository.clone()));
+    }
+    let profiles = session.invocation.string("init-profile").unwrap_or_default();
+    init::make(session.persona, &session.repository, profiles, None, session.console)?;
+    Ok(())
+}
+
+/// Opens the doors and keeps them open until somebody asks for the end.
+async fn serve(
+    session: &mut Session<'_>,
+    node: &Node,
+    signals: &mut Signals,
+    log: Arc<Log>,
+) -> Result<(), CliError> {
+    let doors = Doors::open(node).await?;
+    if let Some(address) = doors.api_addresses().first() {
+        node.write_api_file(&listen::reachable(address)).map_err(CliError::inner)?;
+    }
+    if let Some(url) = doors.gateway_addresses().first().and_then(|address| listen::url(address)) {
+        node.write_gateway_file(&url).map_err(CliError::inner)?;
+    }
+    let reached = banner::Reached {
+        root: &session.repository,
+        peer: node.peer_id().to_string(),
+        // A node that is offline listens nowhere.
+        swarm: node.listen_addresses().await.unwrap_or_default(),
+        api: doors.api_addresses(),
+        gateway: doors.gateway_addresses(),
+        mdns: node.settings().mdns,
+    };
+    let mut tasks: JoinSet<()> = doors.serve(node, log)?;
+    banner::write(session.persona, &reached, session.console.out())?;
+    session.console.flush()?;
+    tokio::select! {
+        () = signals.next() => {}
+        () = node.stop_requested() => {}
+    }
+    let out = session.console.out();
+    writeln!(
+        out,
+        "Received interrupt signal, shutting down...\n(Hit ctrl-c again to force-shutdown the daemon.)"
+    )?;
+    session.console.flush()?;
+    node.request_stop();
+    tokio::select! {
+        () = async { while tasks.join_next().await.is_some() {} } => Ok(()),
+        () = signals.next() => Err(CliError::Forced),
+    }
+}
+
+/// The signals that ask a program to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Hints: what to do next, for errors that came over the RPC, which carries the reference node's text only.
+
+/// What an error's text holds, and what helps.
+const HINTS: &[(&str, &str)] = &[
+    (
+        "was not found locally (offline)",
+        "start the node with `ipse daemon` and connect to a peer that has it: `ipse swarm connect ADDRESS`",
+    ),
+    ("online mode", "start the node with `ipse daemon`, then run this again"),
+    ("daemon not running", "there is nothing to stop; `ipse daemon` starts one"),
+    ("someone else has the lock", "another process uses this repository; stop it with `ipse shutdown`"),
+    ("this dag node is a directory", "list it with `ipse ls CID`, or fetch it with `ipse get CID`"),
+    ("does not have enough components", "write a path as /ipfs/CID/name, CID/name or ipfs://CID/name"),
+    ("invalid cid", "a CID looks like bafybei… or Qm…; copy it whole, without spaces or quotes"),
+    ("no link named", "`ipse ls CID` shows the names there are"),
+    ("failed to parse multiaddr", "an address looks like /ip4/192.0.2.7/tcp/4001/p2p/12D3Koo…"),
+    ("all dials failed", "check that the peer runs and that the address is the one its `ipse id` prints"),
+    ("is not pinned", "`ipse pin ls` shows what is"),
+    (
+        "not pinned or pinned indirectly",
+        "`ipse pin ls` shows what is, and `--type=recursive` what can be unpinned",
+    ),
+    ("no space left on device", "free some space, or collect what is not pinned with `ipse repo gc`"),
+    ("unrecognized chunker", "chunkers look like size-262144"),
+    ("unrecognized hash function", "`ipse cid hashes` lists them"),
+];
+
+/// The hint for an error's text, if there is one.
+pub(crate) fn for_message(message: &str) -> Option<String> {
+    HINTS.iter().find(|(part, _)| message.contains(part)).map(|(_, hint)| (*hint).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offline_points_to_the_daemon() {
+        let hint = for_message("block was not found locally (offline): ipld: could not find QmX").unwrap();
+        assert!(hint.contains("ipse daemon"));
+        assert_eq!(for_message("something else"), None);
+    }
+}

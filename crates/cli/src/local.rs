@@ -1,0 +1,50 @@
+//! Local: a node in this process, asked in the same way as a daemon.
+//!
+//! It holds the repository's lock from [`Local::open`] to [`Local::close`] and never goes online.
+
+use std::path::Path;
+
+use http_body_util::BodyExt;
+use hyper::{Request, Response};
+use ipse_node::{Node, OpenOptions};
+use ipse_rpc::{Service, ServiceOptions};
+
+use crate::answer::AnswerBody;
+use crate::error::CliError;
+use crate::upload::UploadBody;
+
+/// A node in this process, or none for commands that need none.
+pub(crate) struct Local {
+    service: Service,
+    node: Option<Node>,
+}
+
+impl Local {
+    /// For commands that work without a repository.
+    pub(crate) fn without_repository() -> Self {
+        Self { service: Service::without_node(ServiceOptions::default()), node: None }
+    }
+
+    /// Opens the repository.
+    pub(crate) async fn open(root: &Path) -> Result<Self, CliError> {
+        if !Node::is_initialized(root) {
+            return Err(CliError::NoRepository(root.to_owned()));
+        }
+        let node = Node::open(root, OpenOptions::default()).await.map_err(CliError::inner)?;
+        Ok(Self { service: Service::new(node.clone(), ServiceOptions::default()), node: Some(node) })
+    }
+
+    /// Carries out a request.
+    pub(crate) async fn call(&self, request: Request<UploadBody>) -> Result<Response<AnswerBody>, CliError> {
+        let response = self.service.call(request).await;
+        Ok(response.map(|body| body.map_err(|error| CliError::InProcess(error.to_string())).boxed_unsync()))
+    }
+
+    /// Makes everything durable and lets go of the lock.
+    pub(crate) async fn close(self) -> Result<(), CliError> {
+        match self.node {
+            Some(node) => node.shutdown().await.map_err(CliError::inner),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Remote: the RPC of a running daemon, over TCP or a Unix socket.
+
+mod address;
+mod authorization;
+mod connection;
+
+pub(crate) use address::ApiAddress;
+pub(crate) use authorization::authorization;
+pub(crate) use connection::Connection;

@@ -1,0 +1,176 @@
+//! Session: one command being carried out: what was typed, where it is carried out, and where its results go.
+//!
+//! Path: `app` → here → a daemon (`remote`) or a node in this process (`local`) → [`Answer`] → `commands`.
+
+use std::path::PathBuf;
+
+use hyper::Request;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
+use ipse_api::{Invocation, OptionValue, Place};
+use ipse_node::Node;
+
+use crate::answer::Answer;
+use crate::args::{CommandLine, Inputs};
+use crate::console::Console;
+use crate::error::CliError;
+use crate::local::Local;
+use crate::persona::Persona;
+use crate::remote::{ApiAddress, Connection, authorization};
+use crate::upload::{Upload, WalkOptions};
+
+/// Longest address that is sent; what is longer carries its arguments in the body.
+const ADDRESS_BYTES_MAX: usize = 16 * 1024;
+
+/// One command being carried out.
+pub(crate) struct Session<'a> {
+    /// Who we are to the person.
+    pub(crate) persona: Persona,
+    /// Where results go.
+    pub(crate) console: &'a mut Console,
+    /// The command with all that travels.
+    pub(crate) invocation: Invocation,
+    /// Files to upload.
+    pub(crate) inputs: Inputs,
+    /// The repository's folder.
+    pub(crate) repository: PathBuf,
+    api: Option<String>,
+    secret: Option<String>,
+    door: Option<Door>,
+}
+
+/// Where a command is carried out.
+enum Door {
+    Daemon(Connection),
+    Here(Local),
+}
+
+impl<'a> Session<'a> {
+    /// Begins a command.
+    pub(crate) fn new(
+        persona: Persona,
+        console: &'a mut Console,
+        line: &CommandLine,
+        inputs: Inputs,
+    ) -> Self {
+        let mut invocation = line.invocation.clone();
+        invocation.arguments.clone_from(&inputs.strings);
+        if line.local_bool("local") {
+            invocation.set("offline", OptionValue::Bool(true));
+        }
+        let directory = line.local_string("repo-dir").or_else(|| line.local_string("config"));
+        Self {
+            persona,
+            console,
+            invocation,
+            inputs,
+            repository: persona.repository(directory),
+            api: line.local_string("api").map(str::to_owned),
+            secret: line.local_string("api-auth").map(str::to_owned),
+            door: None,
+        }
+    }
+
+    /// Whether raw values were asked for instead of text.
+    pub(crate) fn wants_json(&self) -> bool {
+        self.invocation.string("encoding").as_deref() == Some("json")
+    }
+
+    /// Sends the command with the files that were named, and waits for the head of the answer.
+    pub(crate) async fn ask(&mut self) -> Result<Answer, CliError> {
+        let upload = self.upload()?;
+        self.send(upload).await
+    }
+
+    /// The body of the request: files that are read while it is sent, or arguments that are too many.
+    pub(crate) fn upload(&mut self) -> Result<Upload, CliError> {
+        if !self.inputs.files.is_empty() {
+            let options = self.walk_options();
+            let files = std::mem::take(&mut self.inputs.files);
+            return Upload::files(files, options, Console::reporter()).map_err(CliError::System);
+        }
+        let from_stdin =
+            self.invocation.command.arguments.last().is_some_and(|last| last.stdin && !last.file);
+        if from_stdin && self.invocation.to_address().len() > ADDRESS_BYTES_MAX {
+            return Ok(Upload::lines(&std::mem::take(&mut self.invocation.arguments)));
+        }
+        Ok(Upload::none())
+    }
+
+    /// How folders are walked.
+    pub(crate) fn walk_options(&self) -> WalkOptions {
+        let given = |name| self.invocation.bool(name);
+        WalkOptions {
+            hidden: given("hidden"),
+            follow_links: given("dereference-symlinks"),
+            modes: given("preserve-mode"),
+            times: given("preserve-mtime"),
+        }
+    }
+
+    /// Sends the command with a body.
+    pub(crate) async fn send(&mut self, upload: Upload) -> Result<Answer, CliError> {
+        let mut travelling = self.invocation.clone();
+        travelling.set("encoding", OptionValue::String("json".to_owned()));
+        travelling.set("stream-channels", OptionValue::Bool(true));
+        let mut request = Request::post(format!("/api/v0/{}", travelling.to_address()))
+            .header(CONTENT_TYPE, &upload.content_type)
+            .header(USER_AGENT, concat!("ipse-cli/", env!("CARGO_PKG_VERSION")))
+            .header(TE, "trailers");
+        if let Some(secret) = &self.secret {
+            let value = HeaderValue::try_from(authorization(secret));
+            request = request.header(AUTHORIZATION, value.map_err(|_| CliError::Secret)?);
+        }
+        let request = request.body(upload.body).map_err(CliError::Request)?;
+        if self.door.is_none() {
+            self.door = Some(self.open_door().await?);
+        }
+        let response = match &mut self.door {
+            Some(Door::Daemon(connection)) => connection.call(request).await?,
+            Some(Door::Here(local)) => local.call(request).await?,
+            None => return Err(CliError::LocalOnly),
+        };
+        Answer::new(response).await
+    }
+
+    /// Finds the daemon: the one that was named, else the one that wrote its address into the repository, else
+    /// a node in this process.
+    async fn open_door(&self) -> Result<Door, CliError> {
+        let command = self.invocation.command;
+        if command.place != Place::DaemonOnly && !command.needs_repository && self.api.is_none() {
+            return Ok(Door::Here(Local::without_repository()));
+        }
+        if let Some(address) = &self.api {
+            return Ok(Door::Daemon(Connection::open(&address.parse()?).await?));
+        }
+        if let Some(address) = Node::api_address(&self.repository) {
+            let address: ApiAddress = address.parse()?;
+            match Connection::open(&address).await {
+                Ok(connection) => return Ok(Door::Daemon(connection)),
+                // A file that a killed daemon left behind.
+                Err(CliError::Connect { .. }) if Node::is_initialized(&self.repository) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if command.place == Place::DaemonOnly {
+            return Err(CliError::DaemonOnly(self.invocation.path.join(" ")));
+        }
+        Ok(Door::Here(Local::open(&self.repository).await?))
+    }
+
+    /// Whether a daemon answers for this repository.
+    pub(crate) async fn daemon_runs(&self) -> bool {
+        let Some(address) = Node::api_address(&self.repository) else { return false };
+        match address.parse() {
+            Ok(address) => Connection::open(&address).await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    /// Ends the command: a node in this process makes its writes durable and lets go of the lock.
+    pub(crate) async fn close(self) -> Result<(), CliError> {
+        match self.door {
+            Some(Door::Here(local)) => local.close().await,
+            _ => Ok(()),
+        }
+    }
+}
