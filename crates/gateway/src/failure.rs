@@ -1,0 +1,72 @@
+//! What a request fails with, and the one table from error kind to HTTP status.
+
+use hyper::header::{HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use ipse_base::{ErrorKind, Kind, PathError};
+use ipse_node::ReadError;
+
+use crate::body::{self, Body};
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("method not allowed")]
+    Method,
+    #[error("{0} is not here: content is below /ipfs/")]
+    NoSuchPage(String),
+    #[error("an encoded slash can't be part of a name")]
+    EncodedSlash,
+    #[error("the path is not UTF-8")]
+    NotUtf8,
+    #[error(transparent)]
+    Path(#[from] PathError),
+    #[error("too many requests at the same time")]
+    Busy,
+    #[error("{0} did not begin to arrive in time: no connected peer has sent its first block")]
+    Timeout(String),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl Failure {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Method => Kind::Unsupported,
+            Self::NoSuchPage(_) => Kind::NotFound,
+            Self::EncodedSlash | Self::NotUtf8 => Kind::Invalid,
+            Self::Path(error) => error.kind(),
+            Self::Busy => Kind::Busy,
+            Self::Timeout(_) => Kind::Timeout,
+            Self::Read(error) => error.kind(),
+        }
+    }
+
+    /// The answer that says so.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        if matches!(self, Self::Method) {
+            return crate::service::method_not_allowed();
+        }
+        let kind = self.kind();
+        let mut response = body::text(status_of(kind), format!("{self}\n"));
+        if kind == Kind::Busy {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+        }
+        response
+    }
+}
+
+/// The table. What can't be had from here now is not found, as far as a web client is concerned.
+const fn status_of(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::NotFound | Kind::Unavailable => StatusCode::NOT_FOUND,
+        Kind::Invalid => StatusCode::BAD_REQUEST,
+        Kind::Denied => StatusCode::FORBIDDEN,
+        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        Kind::Busy => StatusCode::TOO_MANY_REQUESTS,
+        Kind::Full => StatusCode::INSUFFICIENT_STORAGE,
+        Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        Kind::Corrupt => StatusCode::BAD_GATEWAY,
+        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
