@@ -86,11 +86,12 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
     let opened = tokio::task::spawn_blocking(move || open_repository(&root));
     let (config, settings, store) = opened.await.map_err(|_| OpenError::Stopping)??;
     let key = identity::from_text(&settings.private_key)?;
+    let agent = agent(&options.agent_suffix);
     let net = if options.online {
         let net_options = NetOptions {
             listen: settings.swarm_addresses.clone(),
             mdns: settings.mdns,
-            agent: agent(&options.agent_suffix),
+            agent: agent.clone(),
             ..NetOptions::new(key.clone())
         };
         let net = Net::start(net_options, Arc::new(store.clone()), Arc::new(store.clone())).await?;
@@ -103,7 +104,8 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         net,
         config: config.into(),
         settings,
-        peer: key.peer_id().clone(),
+        key,
+        agent,
         stop: CancellationToken::new(),
     }))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ipse_base::PeerId;
-use ipse_net::Net;
+use ipse_net::{Identity, Net};
 use ipse_store::{AddressFile, Store};
 use tokio_util::sync::CancellationToken;
 
@@ -25,13 +25,14 @@ pub(crate) struct Inner {
     pub(crate) net: Option<Net>,
     pub(crate) config: std::sync::RwLock<Config>,
     pub(crate) settings: Settings,
-    pub(crate) peer: PeerId,
+    pub(crate) key: Identity,
+    pub(crate) agent: String,
     pub(crate) stop: CancellationToken,
 }
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("peer", &self.inner.peer).field("online", &self.is_online()).finish()
+        f.debug_struct("Node").field("peer", self.peer_id()).field("online", &self.is_online()).finish()
     }
 }
 
@@ -62,7 +63,7 @@ impl Node {
 
     /// The node's own name.
     pub fn peer_id(&self) -> &PeerId {
-        &self.inner.peer
+        self.inner.key.peer_id()
     }
 
     /// The folder that the node keeps everything in.

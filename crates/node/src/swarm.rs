@@ -92,12 +92,19 @@ impl Node {
         Ok(self.net()?.identify(peer)?)
     }
 
-    /// What this node says of itself to peers.
-    ///
-    /// # Errors
-    /// [`SwarmError::Offline`].
-    pub fn own_identity(&self) -> Result<PeerIdentity, SwarmError> {
-        Ok(self.net()?.own_identity())
+    /// What this node says of itself to peers; offline, without addresses and protocols.
+    pub fn identity(&self) -> PeerIdentity {
+        match self.online_net() {
+            Some(net) => net.own_identity(),
+            None => PeerIdentity {
+                peer: self.peer_id().clone(),
+                public_key: self.inner.key.public_key(),
+                addresses: Vec::new(),
+                agent: self.inner.agent.clone(),
+                protocol_version: String::new(),
+                protocols: Vec::new(),
+            },
+        }
     }
 
     /// One round trip to a peer.
