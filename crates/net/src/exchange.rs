@@ -27,8 +27,6 @@ use crate::swarm::Command;
 
 /// Events that wait for the task.
 pub(crate) const EVENTS_MAX: usize = 1024;
-/// Events worked off before the outputs are looked at.
-const BATCH_MAX: usize = 64;
 /// How long the task sleeps when the engine has no timer.
 const NO_TIMER: Duration = Duration::from_secs(3600);
 
@@ -103,7 +101,6 @@ impl Exchange {
 
     /// Runs until nobody can tell it anything any more.
     pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>) {
-        let mut batch = Vec::with_capacity(BATCH_MAX);
         let shared = self.shared.clone();
         let mut timer = std::pin::pin!(tokio::time::sleep(NO_TIMER));
         loop {
@@ -112,23 +109,24 @@ impl Exchange {
                 timer.as_mut().reset(deadline);
             }
             tokio::select! {
-                count = events.recv_many(&mut batch, BATCH_MAX) => {
-                    if count == 0 {
-                        return;
-                    }
-                    let now = Instant::now();
-                    batch.drain(..).for_each(|event| self.handle(event, now));
-                }
-                requests = shared.requests() => {
-                    let now = Instant::now();
-                    requests.into_iter().for_each(|request| self.obey(request, now));
-                }
+                event = events.recv() => match event {
+                    Some(event) => self.handle(event, Instant::now()),
+                    None => return,
+                },
+                () = shared.requested() => {}
                 () = &mut timer => {
                     let now = Instant::now();
                     self.client.handle_timeout(now);
                     self.server.handle_timeout(now);
                 }
             }
+            // After the events, so that what arrived for a session is counted before the session ends.
+            let now = Instant::now();
+            for _ in 0..EVENTS_MAX {
+                let Ok(event) = events.try_recv() else { break };
+                self.handle(event, now);
+            }
+            shared.take_requests().into_iter().for_each(|request| self.obey(request, now));
             self.act();
         }
     }

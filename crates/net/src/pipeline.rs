@@ -152,12 +152,20 @@ impl Outlets {
             let event = Event::Received { peer: arrived.peer, blocks, presences: arrived.presences };
             reports.push((event, arrived.permit));
         }
-        self.deliver(&wanted);
-        drop(wanted);
+        let stored = self.store(&wanted);
+        // The exchange hears first: a session that has all it wanted may end at once, and what arrived for it
+        // would then count as not wanted.
         for (event, permit) in reports {
             drop(permit);
             // The exchange always drains its events, and is gone only when the net is shutting down.
             let _ = self.events.blocking_send(event);
+        }
+        for block in &wanted {
+            if stored {
+                self.registry.deliver(block);
+            } else {
+                self.registry.fail(block.cid().hash(), AbsentReason::Failed);
+            }
         }
     }
 
@@ -173,21 +181,10 @@ impl Outlets {
         }
     }
 
-    /// Makes blocks visible, then gives them to the sessions.
-    fn deliver(&self, blocks: &[Block]) {
-        if blocks.is_empty() {
-            return;
-        }
-        let stored = self.sink.put(blocks);
-        if let Err(error) = &stored {
-            tracing::error!(%error, "received blocks could not be stored");
-        }
-        for block in blocks {
-            match stored {
-                Ok(()) => self.registry.deliver(block),
-                Err(_) => self.registry.fail(block.cid().hash(), AbsentReason::Failed),
-            }
-        }
+    /// Makes blocks visible; false where the sink refuses.
+    fn store(&self, blocks: &[Block]) -> bool {
+        let stored = if blocks.is_empty() { Ok(()) } else { self.sink.put(blocks) };
+        stored.inspect_err(|error| tracing::error!(%error, "received blocks could not be stored")).is_ok()
     }
 }
 

@@ -49,15 +49,14 @@ impl Sessions {
         }
     }
 
-    /// Everything asked for since the last call; waits for the first.
-    pub(crate) async fn requests(&self) -> VecDeque<Request> {
-        loop {
-            let requests = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
-            if !requests.is_empty() {
-                return requests;
-            }
-            self.arrived.notified().await;
-        }
+    /// Waits until something is asked for. One call of [`Sessions::take_requests`] answers it.
+    pub(crate) async fn requested(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// Everything asked for since the last call.
+    pub(crate) fn take_requests(&self) -> VecDeque<Request> {
+        std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn open(self: &Arc<Self>, options: SessionOptions) -> NetSession {

@@ -143,16 +143,13 @@ impl SwarmTask {
             Command::Connect { peer, addresses, reply } => self.connect(peer, addresses, reply),
             Command::Disconnect { peer, address, reply } => {
                 let closing = self.peers.connections(&peer, address.as_ref());
-                // Whoever asked may have left.
-                let _ = reply.send(if closing.is_empty() {
-                    Err(PeerError::NotConnected(peer.clone()))
-                } else {
-                    Ok(())
-                });
-                for id in closing {
+                for &id in &closing {
                     self.swarm.close_connection(id);
                     self.peers.closed(&peer, id);
                 }
+                let outcome = if closing.is_empty() { Err(PeerError::NotConnected(peer)) } else { Ok(()) };
+                // Whoever asked may have left.
+                let _ = reply.send(outcome);
             }
         }
     }
@@ -173,15 +170,16 @@ impl SwarmTask {
             let _ = reply.send(Err(ConnectError::Limit { peer, reason }));
             return;
         }
-        let dial =
-            DialOpts::peer_id(theirs).addresses(addresses).condition(PeerCondition::Disconnected).build();
+        if self.peers.is_connected(&peer) {
+            let _ = reply.send(Ok(()));
+            return;
+        }
+        // Whatever the swarm thinks: a connection that is being closed must not pass for one.
+        let dial = DialOpts::peer_id(theirs).addresses(addresses).condition(PeerCondition::Always).build();
         let id = dial.connection_id();
         match self.swarm.dial(dial) {
             Ok(()) => {
                 self.dials.insert(id, Dial { peer, reply });
-            }
-            Err(DialError::DialPeerConditionFalse(_)) => {
-                let _ = reply.send(Ok(()));
             }
             Err(error) => {
                 let _ = reply.send(Err(connect_failure(peer, &error)));

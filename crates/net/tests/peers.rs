@@ -14,10 +14,12 @@ async fn peers_of_every_kind_of_key_connect_and_exchange() {
     let content = blocks(1, 10_000);
     for transport in [TCP, QUIC] {
         let client = Party::start(transport).await;
+        let mut servers = Vec::new();
         for kind in [KeyKind::Ed25519, KeyKind::Rsa, KeyKind::Secp256k1] {
             let server = Party::start_with(transport, kind, |_| {}).await;
             server.memory.insert(&content);
             within(20, client.connect(&server)).await;
+            servers.push(server);
         }
         within(20, client.fetch(&content)).await;
         assert_eq!(client.net.peers().len(), 3);
@@ -125,7 +127,8 @@ async fn a_taken_port_is_a_conflict_and_a_wild_address_is_written_out() {
         options.mdns = false;
         options
     };
-    let taken = addresses.iter().find(|address| address.contains("/127.0.0.1/")).unwrap();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = &format!("/ip4/127.0.0.1/tcp/{}", other.local_addr().unwrap().port());
     let memory = first.memory.clone();
     let error = Net::start(again(taken), memory.clone(), memory.clone()).await.err().unwrap();
     assert!(matches!(&error, StartError::Listen { address, .. } if address == taken), "{error}");

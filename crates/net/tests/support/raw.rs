@@ -16,8 +16,8 @@ use libp2p::{PeerId, Stream, StreamProtocol};
 
 /// A stream that was opened, by us or by the peer.
 #[derive(Debug)]
+#[allow(dead_code, reason = "each user needs a part")]
 pub struct Opened {
-    pub peer: PeerId,
     pub stream: Stream,
     pub inbound: bool,
 }
@@ -76,11 +76,11 @@ impl NetworkBehaviour for RawBehaviour {
 
     fn on_connection_handler_event(
         &mut self,
-        peer: PeerId,
+        _: PeerId,
         _: ConnectionId,
         (stream, inbound): THandlerOutEvent<Self>,
     ) {
-        self.actions.push_back(ToSwarm::GenerateEvent(Opened { peer, stream, inbound }));
+        self.actions.push_back(ToSwarm::GenerateEvent(Opened { stream, inbound }));
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {

@@ -1,0 +1,215 @@
+//! Peers that send what they like: an honest transfer beside them goes on, and memory stays bounded.
+#![allow(clippy::unwrap_used, unreachable_pub, missing_docs, reason = "tests")]
+
+mod support;
+
+use std::time::Duration;
+
+use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use ipse_base::{Block, Codec, HashCode};
+use ipse_bitswap::{CidPrefix, Message, ProtocolVersion, WantEntry};
+use libp2p::swarm::SwarmEvent;
+use libp2p::{Multiaddr, Stream, StreamProtocol, noise, tcp, yamux};
+use support::raw::RawBehaviour;
+use support::{Party, TCP, blocks, until, within};
+use tokio::sync::mpsc;
+
+const BITSWAP: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
+
+/// Connects a bare peer and opens so many streams; they come through the channel as they are opened. Streams
+/// that the victim opens are kept and never read.
+fn attack(victim: &str, streams: usize) -> mpsc::Receiver<Stream> {
+    let address: Multiaddr = victim.parse().unwrap();
+    let (give, take) = mpsc::channel(1024);
+    tokio::spawn(async move {
+        let mut swarm = libp2p::SwarmBuilder::with_new_identity()
+            .with_tokio()
+            .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+            .unwrap()
+            .with_behaviour(|_| RawBehaviour::new(BITSWAP))
+            .unwrap()
+            .build();
+        swarm.dial(address).unwrap();
+        let mut unread = Vec::new();
+        loop {
+            match swarm.select_next_some().await {
+                SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+                    (0..streams).for_each(|_| swarm.behaviour_mut().open(peer_id));
+                }
+                SwarmEvent::Behaviour(opened) if opened.inbound => unread.push(opened.stream),
+                // The receiver may have all that it wants.
+                SwarmEvent::Behaviour(opened) => drop(give.try_send(opened.stream)),
+                SwarmEvent::ConnectionClosed { .. } => return,
+                _ => {}
+            }
+        }
+    });
+    take
+}
+
+/// Whether the victim ends the stream within some seconds.
+async fn is_reset(stream: &mut Stream) -> bool {
+    matches!(tokio::time::timeout(Duration::from_secs(5), stream.read(&mut [0])).await, Ok(Ok(0) | Err(_)))
+}
+
+fn resident_mebibytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+/// An honest transfer toward and from the victim.
+async fn honest_transfer(victim: &Party) {
+    let friend = Party::start(TCP).await;
+    let content = blocks(64, 256 * 1024);
+    let (up, down) = content.split_at(32);
+    friend.memory.insert(up);
+    victim.memory.insert(down);
+    friend.connect(victim).await;
+    within(60, async { tokio::join!(victim.fetch(up), friend.fetch(down)) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn giant_lengths_and_garbage_end_the_stream_and_nothing_else() {
+    let victim = Party::start(TCP).await;
+    let mut streams = attack(&victim.address(), 4);
+    let payloads: [&[u8]; 3] = [
+        // A length of 2^62.
+        &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40],
+        // A length that never ends.
+        &[0xff; 32],
+        // A frame that is no message.
+        &[0x05, 0xff, 0xff, 0xff, 0xff, 0xff],
+    ];
+    for payload in payloads {
+        let mut stream = within(10, streams.recv()).await.unwrap();
+        stream.write_all(payload).await.unwrap();
+        stream.flush().await.unwrap();
+        assert!(is_reset(&mut stream).await, "{payload:x?}");
+    }
+    // The connection lives: a stream with a proper message is still served.
+    let mut stream = within(10, streams.recv()).await.unwrap();
+    let block = blocks(1, 100).remove(0);
+    let message = Message { wantlist: vec![WantEntry::block(block.cid().clone(), 1)], ..Message::default() };
+    write_message(&mut stream, &message).await;
+    let attacker = victim.net.peers()[0].peer.clone();
+    within(10, async {
+        while victim.net.bitswap_wantlist(Some(&attacker)).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    honest_transfer(&victim).await;
+}
+
+async fn write_message(stream: &mut Stream, message: &Message) {
+    let encoded = message.encode(ProtocolVersion::V1_2);
+    let mut head = Vec::new();
+    ipse_base::varint::write(encoded.len() as u64, &mut head);
+    stream.write_all(&head).await.unwrap();
+    for piece in encoded.pieces() {
+        stream.write_all(piece).await.unwrap();
+    }
+    stream.flush().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_messages_on_many_streams_hold_little_memory() {
+    let victim = Party::start(TCP).await;
+    let before = resident_mebibytes();
+    let mut holders = Vec::new();
+    for _ in 0..4 {
+        let mut streams = attack(&victim.address(), 64);
+        for _ in 0..48 {
+            let Some(mut stream) = within(10, streams.recv()).await else { break };
+            // Four MiB are declared, one byte comes.
+            if stream.write_all(&[0x80, 0x80, 0x80, 0x02, 0x01]).await.is_ok() && stream.flush().await.is_ok()
+            {
+                holders.push(stream);
+            }
+        }
+        holders.shrink_to_fit();
+        std::mem::forget(streams);
+    }
+    assert!(holders.len() > 100, "{}", holders.len());
+    honest_transfer(&victim).await;
+    let grown = resident_mebibytes().saturating_sub(before);
+    assert!(grown < 200, "{grown} MiB for {} half messages of 4 MiB and a transfer of 16 MiB", holders.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_streams_is_cut_at_the_limit() {
+    let victim = Party::start(TCP).await;
+    let mut streams = attack(&victim.address(), 100);
+    let mut open = Vec::new();
+    while let Ok(Some(stream)) = tokio::time::timeout(Duration::from_secs(2), streams.recv()).await {
+        open.push(stream);
+    }
+    let most = ipse_base::limits::INBOUND_STREAMS_PER_CONNECTION_MAX;
+    let served = victim.net.peers()[0].streams.iter().filter(|name| name.contains("bitswap")).count();
+    assert!((1..=most).contains(&served), "{served}");
+    honest_transfer(&victim).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payload_that_nobody_asked_for_is_not_kept_and_its_sender_is_dropped() {
+    let victim = Party::start(TCP).await;
+    let mut streams = attack(&victim.address(), 1);
+    let mut stream = within(10, streams.recv()).await.unwrap();
+    for block in blocks(8, 1000) {
+        let pair = (CidPrefix::of(block.cid()), block.data().clone());
+        write_message_or_end(&mut stream, &Message { blocks: vec![pair], ..Message::default() }).await;
+    }
+    within(10, until(|| victim.net.peers().is_empty())).await;
+    assert_eq!(victim.memory.len(), 0);
+    // Bytes under a hash that can't be computed are as bad.
+    let mut streams = attack(&victim.address(), 1);
+    let mut stream = within(10, streams.recv()).await.unwrap();
+    let odd = CidPrefix::from_bytes(&[1, 0x55, 0x16, 32]).unwrap();
+    for _ in 0..8 {
+        write_message_or_end(&mut stream, &Message { blocks: vec![(odd, "x".into())], ..Message::default() })
+            .await;
+    }
+    within(10, until(|| victim.net.peers().is_empty())).await;
+    honest_transfer(&victim).await;
+}
+
+async fn write_message_or_end(stream: &mut Stream, message: &Message) {
+    let encoded = message.encode(ProtocolVersion::V1_2).to_bytes();
+    let mut frame = Vec::new();
+    ipse_base::varint::write(encoded.len() as u64, &mut frame);
+    frame.extend_from_slice(&encoded);
+    // The victim may have ended the connection by now, which is what the test waits for.
+    if stream.write_all(&frame).await.is_ok() {
+        let _ = stream.flush().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_asks_for_everything_and_reads_nothing_costs_others_nothing() {
+    let victim = Party::start(TCP).await;
+    let content = blocks(200, 1024 * 1024);
+    victim.memory.insert(&content);
+    let before = resident_mebibytes();
+    let mut streams = attack(&victim.address(), 1);
+    let mut stream = within(10, streams.recv()).await.unwrap();
+    let wantlist = content.iter().map(|block| WantEntry::block(block.cid().clone(), 1)).collect();
+    write_message(&mut stream, &Message { wantlist, ..Message::default() }).await;
+    honest_transfer(&victim).await;
+    let grown = resident_mebibytes().saturating_sub(before);
+    assert!(grown < 200, "{grown} MiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_promises_and_stays_silent_does_not_stop_a_fetch() {
+    let victim = Party::start(TCP).await;
+    let block = Block::hash(Codec::RAW, HashCode::SHA2_256, "wanted".into()).unwrap();
+    let mut streams = attack(&victim.address(), 1);
+    let mut stream = within(10, streams.recv()).await.unwrap();
+    let have = ipse_bitswap::Presence { cid: block.cid().clone(), have: true };
+    write_message(&mut stream, &Message { presences: vec![have], ..Message::default() }).await;
+    let friend = Party::start(TCP).await;
+    friend.memory.insert(std::slice::from_ref(&block));
+    victim.connect(&friend).await;
+    within(20, victim.fetch(std::slice::from_ref(&block))).await;
+}
