@@ -80,11 +80,9 @@ impl Node {
     }
 
     /// The address that a running node of this repository wrote down, if it did.
-    ///
-    /// # Errors
-    /// [`RepoError`] where the file is there and can't be read.
-    pub fn api_address(root: &Path) -> Result<Option<String>, RepoError> {
-        Repo::published(root, AddressFile::Api)
+    /// A file that can't be read tells no address; whoever then opens the repository hears why.
+    pub fn api_address(root: &Path) -> Option<String> {
+        Repo::published(root, AddressFile::Api).ok().flatten()
     }
 
     /// Makes a repository with a key and a configuration.
