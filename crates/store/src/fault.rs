@@ -80,12 +80,8 @@ enum Call {
 
 impl State {
     fn next_random(&mut self) -> u64 {
-        // splitmix64: every seed gives a sound sequence.
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        mix(self.random)
     }
 
     fn coin(&mut self) -> bool {
@@ -104,18 +100,19 @@ impl State {
         }
     }
 
-    /// A file's image after a power loss: each change on its way is there, or not, or in part.
+    /// A file's image after a power loss: each change on its way is there, or not, or in part. What becomes of
+    /// a change depends on the change and not on its turn, for the index writes its pages in no fixed order.
     fn settle(&mut self, index: usize) {
         let changes = std::mem::take(&mut self.nodes[index].unsynced);
         let mut image = std::mem::take(&mut self.nodes[index].durable);
-        let whole_lot = self.next_random() % 4;
+        let fate = self.next_random();
         for change in &changes {
-            match (whole_lot, change) {
+            match (fate % 4, change) {
                 (0, _) => {}
                 (1, change) => change.apply(&mut image),
-                (_, Change::Write(offset, bytes)) => self.tear(*offset, bytes, &mut image),
-                (_, change) => {
-                    if self.coin() {
+                (_, Change::Write(offset, bytes)) => tear(fate, *offset, bytes, &mut image),
+                (_, Change::SetLen(length)) => {
+                    if mix(fate ^ length).is_multiple_of(2) {
                         change.apply(&mut image);
                     }
                 }
@@ -124,19 +121,27 @@ impl State {
         self.nodes[index].now = image.clone();
         self.nodes[index].durable = image;
     }
+}
 
-    fn tear(&mut self, offset: u64, bytes: &[u8], image: &mut Vec<u8>) {
-        let all = self.coin();
-        let mut at = 0;
-        while at < bytes.len() {
-            let sector_end = (offset as usize + at) / SECTOR_BYTES * SECTOR_BYTES + SECTOR_BYTES;
-            let end = bytes.len().min(sector_end - offset as usize);
-            if all || self.coin() {
-                Change::Write(offset + at as u64, bytes[at..end].to_vec()).apply(image);
-            }
-            at = end;
+/// A write of which some sectors reach the medium, or all.
+fn tear(fate: u64, offset: u64, bytes: &[u8], image: &mut Vec<u8>) {
+    let all = mix(fate ^ u64::from(crc32c::crc32c(bytes)) ^ offset << 32).is_multiple_of(2);
+    let mut at = 0;
+    while at < bytes.len() {
+        let sector = (offset as usize + at) / SECTOR_BYTES;
+        let end = bytes.len().min((sector + 1) * SECTOR_BYTES - offset as usize);
+        if all || mix(fate ^ sector as u64).is_multiple_of(2) {
+            Change::Write(offset + at as u64, bytes[at..end].to_vec()).apply(image);
         }
+        at = end;
     }
+}
+
+/// splitmix64: every seed gives a sound sequence.
+const fn mix(seed: u64) -> u64 {
+    let z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 impl FakeDisk {

@@ -53,7 +53,7 @@ pub(crate) fn recover(
     let checkpoint = index.checkpoint()?;
     let mut ids = segments::list(disk.as_ref(), dir)?;
     let highest = ids.last().copied().unwrap_or(0);
-    let last = find_last(disk.as_ref(), dir, &mut ids, checkpoint)?;
+    let Ends { last, unproven } = find_ends(disk.as_ref(), dir, &mut ids, checkpoint)?;
     let checkpoint = believable(disk.as_ref(), dir, &ids, checkpoint)?;
     let start = match checkpoint {
         Some(checkpoint) => checkpoint.position,
@@ -70,7 +70,7 @@ pub(crate) fn recover(
         let from = if id == start.segment { start.offset } else { SEGMENT_HEADER_BYTES };
         let Some(segment) = open_sound(disk.as_ref(), dir, id)? else { continue };
         let path = segment::path(dir, id);
-        let end = if last.as_ref().is_some_and(|last| last.id == id) {
+        let end = if id >= unproven {
             settle_tail(&segment, from).map_err(DiskError::of("recover", &path))?
         } else {
             segment.file.len().map_err(DiskError::of("measure", &path))?
@@ -85,35 +85,46 @@ pub(crate) fn recover(
     Ok(Recovered { last, end: length, marked: replay.marked, pending: replay.pending })
 }
 
-/// The segment that the log goes on in, if there is one. A segment without records at the end was perhaps
-/// begun and given up, so its existence proves nothing about the ones before it; it is removed, unless the
-/// index knows it.
-fn find_last(
+/// Where the log ends.
+struct Ends {
+    /// The segment that it goes on in, if there is one.
+    last: Option<Segment>,
+    /// The first segment whose end may be torn; those before are proven by a record in a later one.
+    unproven: u32,
+}
+
+/// A segment without records at the end was perhaps begun and given up, so its existence proves nothing about
+/// the ones before it, unless the index knows it.
+fn find_ends(
     disk: &dyn Disk,
     dir: &Path,
     ids: &mut Vec<u32>,
     checkpoint: Option<Checkpoint>,
-) -> Result<Option<Segment>, RecoverError> {
-    while let Some(&id) = ids.last() {
+) -> Result<Ends, RecoverError> {
+    let mut ends = Ends { last: None, unproven: u32::MAX };
+    for id in ids.clone().into_iter().rev() {
         let path = segment::path(dir, id);
         match Segment::open(disk, dir, id) {
             Ok(segment) => {
                 let length = segment.file.len().map_err(DiskError::of("measure", &path))?;
                 let known = checkpoint.is_some_and(|checkpoint| checkpoint.position.segment == id);
+                ends.last.get_or_insert(segment);
+                ends.unproven = id;
                 if known || length > SEGMENT_HEADER_BYTES {
-                    return Ok(Some(segment));
+                    break;
                 }
             }
-            Err(SegmentError::Torn(_)) => {}
-            Err(SegmentError::Damaged(_)) => return Ok(None),
+            Err(SegmentError::Torn(_)) => {
+                disk.remove(&path).map_err(DiskError::of("remove", &path))?;
+                crate::disk::sync_parent(disk, &path)?;
+                ids.retain(|&other| other != id);
+            }
+            Err(SegmentError::Damaged(_)) => break,
             Err(SegmentError::Disk(error)) => return Err(error.into()),
             Err(SegmentError::Newer { path, format }) => return Err(RecoverError::Newer { path, format }),
         }
-        disk.remove(&path).map_err(DiskError::of("remove", &path))?;
-        crate::disk::sync_parent(disk, &path)?;
-        ids.pop();
     }
-    Ok(None)
+    Ok(ends)
 }
 
 /// A segment, or `None` where its header is lost and with it all that it holds.

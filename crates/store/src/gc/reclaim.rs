@@ -5,7 +5,7 @@
 //! tombstones and unpins that older segments still need, for without them a rebuilt index would bring back
 //! what was deleted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use ipse_base::Cid;
 
@@ -32,7 +32,7 @@ const PAGE_BYTES: u64 = 4096;
 pub(super) fn reclaim(
     core: &Core,
     appender: &mut Appender,
-    touched: &HashSet<u32>,
+    touched: &BTreeSet<u32>,
     collected: &mut Collected,
 ) -> Result<(), CollectError> {
     // Holes first: they need no space, and the disk may be full.

@@ -1,6 +1,6 @@
 //! Sweep: a tombstone for every block that does not stay.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use ipse_base::{Cid, Multihash};
 
@@ -21,8 +21,8 @@ pub(super) fn sweep(
     stays: &dyn Fn(&Multihash, Position) -> bool,
     removed: &mut dyn FnMut(&Cid),
     collected: &mut Collected,
-) -> Result<HashSet<u32>, CollectError> {
-    let mut touched = HashSet::new();
+) -> Result<BTreeSet<u32>, CollectError> {
+    let mut touched = BTreeSet::new();
     let mut batch: Vec<Cid> = Vec::with_capacity(BATCH);
     let mut places = Places::new(core);
     while let Some((hash, place)) = places.next()? {

@@ -1,6 +1,6 @@
 //! What the tests of the store share: a toy codec with links, and a store on the fake disk.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
