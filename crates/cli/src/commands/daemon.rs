@@ -4,7 +4,9 @@
 //! doors, node, lock.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::StreamExt;
 use ipse_node::{Node, OpenOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -15,6 +17,11 @@ use crate::listen::{self, Doors};
 use crate::logging::Log;
 use crate::persona::Persona;
 use crate::session::Session;
+
+/// Time between two looks at the repository's size.
+const COLLECT_EVERY: Duration = Duration::from_secs(3600);
+/// Percentage of the size it may have at which collection begins.
+const COLLECT_PERCENT: u64 = 90;
 
 pub(crate) async fn run(session: &mut Session<'_>, log: Arc<Log>) -> Result<(), CliError> {
     greet(session)?;
@@ -77,12 +84,15 @@ async fn serve(
         root: &session.repository,
         peer: node.peer_id().to_string(),
         // A node that is offline listens nowhere.
-        swarm: node.listen_addresses().await.unwrap_or_default(),
+        swarm: node.listen_addresses().unwrap_or_default(),
         api: doors.api_addresses(),
         gateway: doors.gateway_addresses(),
         mdns: node.settings().mdns,
     };
     let mut tasks: JoinSet<()> = doors.serve(node, log)?;
+    if session.invocation.bool("enable-gc") {
+        tasks.spawn(collect_when_full(node.clone()));
+    }
     banner::write(session.persona, &reached, session.console.out())?;
     session.console.flush()?;
     tokio::select! {
@@ -99,6 +109,25 @@ async fn serve(
     tokio::select! {
         () = async { while tasks.join_next().await.is_some() {} } => Ok(()),
         () = signals.next() => Err(CliError::Forced),
+    }
+}
+
+/// Collects garbage whenever the repository is nearly as large as it may be, until the node stops.
+async fn collect_when_full(node: Node) {
+    loop {
+        tokio::select! {
+            () = node.stop_requested() => return,
+            () = tokio::time::sleep(COLLECT_EVERY) => {}
+        }
+        match node.repo_stat().await {
+            Ok(stat) if stat.disk_bytes >= stat.bytes_max / 100 * COLLECT_PERCENT => {
+                let removed =
+                    node.collect().filter(|removed| std::future::ready(removed.is_ok())).count().await;
+                tracing::info!(removed, "collected garbage");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the repository's size is not known"),
+        }
     }
 }
 
