@@ -70,7 +70,7 @@ impl Change {
     }
 }
 
-/// Whether a call could change the medium; a full disk refuses only these.
+/// What a call does; a full disk refuses only those that may need more space.
 #[derive(PartialEq, Eq)]
 enum Call {
     Read,
@@ -208,6 +208,10 @@ impl FakeDisk {
         state.names.get(path).map(|&node| state.nodes[node].now.clone())
     }
 
+    fn content_len(&self, node: usize) -> u64 {
+        lock(&self.state).nodes[node].now.len() as u64
+    }
+
     /// Changes a file behind everybody's back, on the medium too.
     pub fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = lock(&self.state);
@@ -332,8 +336,8 @@ impl FakeFile {
         work(&mut state.nodes[self.node])
     }
 
-    fn change(&self, change: Change) -> io::Result<()> {
-        self.with(Call::Grow, |node| {
+    fn change(&self, call: Call, change: Change) -> io::Result<()> {
+        self.with(call, |node| {
             change.apply(&mut node.now);
             node.unsynced.push(change);
             Ok(())
@@ -352,7 +356,7 @@ impl DiskFile for FakeFile {
 
     fn write_at(&self, offset: u64, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
-        let result = self.change(Change::Write(offset, bytes.clone()));
+        let result = self.change(Call::Grow, Change::Write(offset, bytes.clone()));
         if result.is_err() {
             // A write that failed may have gone in part.
             let mut state = lock(&self.disk.state);
@@ -384,7 +388,8 @@ impl DiskFile for FakeFile {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.change(Change::SetLen(length))
+        let grows = self.disk.content_len(self.node) < length;
+        self.change(if grows { Call::Grow } else { Call::Other }, Change::SetLen(length))
     }
 
     fn len(&self) -> io::Result<u64> {
@@ -397,6 +402,6 @@ impl DiskFile for FakeFile {
 
     fn punch(&self, offset: u64, length: u64) -> io::Result<bool> {
         let zeros = vec![0; length as usize];
-        self.change(Change::Write(offset, zeros)).map(|()| true)
+        self.change(Call::Other, Change::Write(offset, zeros)).map(|()| true)
     }
 }

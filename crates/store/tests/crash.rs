@@ -2,6 +2,8 @@
 //!
 //! `IPSE_STORE_CRASHES` sets how many seeded runs are made, `IPSE_STORE_CRASH_SEED` runs a single one.
 
+#![allow(clippy::unwrap_used, reason = "a test says what must hold")]
+
 mod common;
 
 use std::collections::BTreeMap;
@@ -108,7 +110,7 @@ impl Run {
         }
         let cid = pinned[self.numbers.below(pinned.len() as u64) as usize].clone();
         self.expected.pins.insert(cid.clone(), Known::Open);
-        store.unpin(&[cid.clone()])?;
+        store.unpin(std::slice::from_ref(&cid))?;
         self.committed();
         self.expected.pins.insert(cid, Known::Gone);
         Ok(())
@@ -123,7 +125,7 @@ impl Run {
         let cid = loose[self.numbers.below(loose.len() as u64) as usize].clone();
         self.expected.blocks.get_mut(&cid).unwrap().1 = Known::Open;
         self.uncommitted.retain(|other| *other != cid);
-        store.delete(&[cid.clone()])?;
+        store.delete(std::slice::from_ref(&cid))?;
         self.undeleted.push(cid);
         Ok(())
     }

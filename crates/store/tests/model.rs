@@ -1,5 +1,7 @@
 //! Lists of operations against a plain map.
 
+#![allow(clippy::unwrap_used, reason = "a test says what must hold")]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,7 +91,7 @@ fn apply(store: &mut Option<Store>, disk: &FakeDisk, model: &mut Model, op: &Op)
         Op::Pin(number, recursive, name) => pin(open_store, model, number, recursive, name),
         Op::Unpin(number) => {
             let cid = block(number).cid().clone();
-            let result = open_store.unpin(&[cid.clone()]);
+            let result = open_store.unpin(std::slice::from_ref(&cid));
             match model.pins.remove(&cid) {
                 Some(_) => result.unwrap(),
                 None => assert!(matches!(result, Err(PinError::NotPinned(_)))),

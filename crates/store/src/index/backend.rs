@@ -1,9 +1,14 @@
 //! redb's file on our own disk seam, so that the index too lives on the fake disk in tests.
+//!
+//! redb writes when it opens a file that was not closed cleanly. On a disk that takes no writes it gets the
+//! second backend here, which keeps them in memory, so that what is in the index can still be read.
 
+use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::disk::DiskFile;
+use crate::lock;
 
 pub(super) struct Backend(pub(super) Arc<dyn DiskFile>);
 
@@ -32,5 +37,110 @@ impl ::redb::StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.0.write_at(offset, &mut [IoSlice::new(data)])
+    }
+}
+
+/// Memory for what is written to a file that is only read. Opening writes a few pages.
+const OVERLAY_PAGES_MAX: usize = 1024;
+const PAGE_BYTES: u64 = 4096;
+
+/// A file that is only read, under changes that live in memory.
+pub(super) struct Overlay {
+    file: Arc<dyn DiskFile>,
+    changes: Mutex<Changes>,
+}
+
+struct Changes {
+    length: u64,
+    /// Bytes of the file that are still its own; behind them it was cut and grown again.
+    file_length: u64,
+    pages: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Overlay {
+    pub(super) fn new(file: Arc<dyn DiskFile>) -> io::Result<Self> {
+        let length = file.len()?;
+        Ok(Self {
+            file,
+            changes: Mutex::new(Changes { length, file_length: length, pages: BTreeMap::new() }),
+        })
+    }
+
+    /// A page as it is now; zeros where the file has none.
+    fn page(&self, changes: &Changes, number: u64) -> io::Result<Vec<u8>> {
+        if let Some(page) = changes.pages.get(&number) {
+            return Ok(page.clone());
+        }
+        let mut page = vec![0; PAGE_BYTES as usize];
+        let start = number * PAGE_BYTES;
+        let there = changes.file_length.saturating_sub(start).min(PAGE_BYTES) as usize;
+        self.file.read_at(start, &mut page[..there])?;
+        Ok(page)
+    }
+
+    /// Goes through the pieces of a range: page number, where in the page, where in the range.
+    fn pieces(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
+        let mut done = 0;
+        std::iter::from_fn(move || {
+            if done == length {
+                return None;
+            }
+            let at = offset + done as u64;
+            let within = (at % PAGE_BYTES) as usize;
+            let end = length.min(done + PAGE_BYTES as usize - within);
+            let piece = (at / PAGE_BYTES, within, done..end);
+            done = end;
+            Some(piece)
+        })
+    }
+}
+
+impl std::fmt::Debug for Overlay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Overlay")
+    }
+}
+
+impl ::redb::StorageBackend for Overlay {
+    fn len(&self) -> io::Result<u64> {
+        Ok(lock(&self.changes).length)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let changes = lock(&self.changes);
+        if offset + out.len() as u64 > changes.length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        for (number, within, range) in Self::pieces(offset, out.len()) {
+            let page = self.page(&changes, number)?;
+            let end = within + range.len();
+            out[range].copy_from_slice(&page[within..end]);
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        let mut changes = lock(&self.changes);
+        changes.length = length;
+        changes.file_length = changes.file_length.min(length);
+        changes.pages.retain(|&number, _| number * PAGE_BYTES < length);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut changes = lock(&self.changes);
+        for (number, within, range) in Self::pieces(offset, data.len()) {
+            let mut page = self.page(&changes, number)?;
+            page[within..within + range.len()].copy_from_slice(&data[range]);
+            if changes.pages.len() >= OVERLAY_PAGES_MAX && !changes.pages.contains_key(&number) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            changes.pages.insert(number, page);
+        }
+        Ok(())
     }
 }

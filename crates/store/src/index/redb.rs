@@ -12,7 +12,7 @@ use ipse_base::Multihash;
 use ipse_base::limits::INDEX_CACHE_BYTES;
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use super::backend::Backend;
+use super::backend::{Backend, Overlay};
 use super::{Checkpoint, Index, IndexError, Totals, value};
 use crate::disk::{Disk, DiskError, OpenMode};
 use crate::pending::Generation;
@@ -26,20 +26,28 @@ const STATE: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("stat
 /// The one key of the state table; its version is that of all three tables.
 const STATE_KEY: &[u8] = b"ipse-index-1";
 
+/// Key and value as they stand in the file.
+type Entry = (Vec<u8>, Vec<u8>);
 type EngineResult<T> = Result<T, Box<redb::Error>>;
 
 pub(crate) struct RedbIndex {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     /// Absent only after a failure to open it again.
-    database: RwLock<Option<Database>>,
+    open: RwLock<Option<Open>>,
+}
+
+struct Open {
+    database: Database,
+    /// False where the disk took no writes: then changes stay in memory, and none are made on purpose.
+    writable: bool,
 }
 
 impl RedbIndex {
     /// Opens the index, or begins an empty one where there is none that can be read.
     pub(crate) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self, IndexError> {
-        let index = Self { disk: Arc::clone(disk), path: path.to_path_buf(), database: RwLock::new(None) };
-        match index.reopen().and_then(|()| index.checkpoint()) {
+        let index = Self { disk: Arc::clone(disk), path: path.to_path_buf(), open: RwLock::new(None) };
+        match index.reopen(true).and_then(|()| index.checkpoint()) {
             Ok(_) => Ok(index),
             Err(IndexError::Disk(error)) => Err(error.into()),
             Err(error) => {
@@ -50,48 +58,74 @@ impl RedbIndex {
         }
     }
 
-    fn reopen(&self) -> Result<(), IndexError> {
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        drop_quietly(database.take());
-        let open = DiskError::of("open", &self.path);
-        let file = self.disk.open(&self.path, OpenMode::Create).map_err(open)?;
-        let opened = self.guarded(|| {
-            Ok(Builder::new()
-                .set_cache_size(INDEX_CACHE_BYTES)
-                .create_with_backend(Backend(file))
-                .map_err(redb::Error::from)?)
+    fn reopen(&self, writable: bool) -> Result<(), IndexError> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        drop_quietly(open.take());
+        let failed = DiskError::of("open", &self.path);
+        let mode = if writable { OpenMode::Create } else { OpenMode::Existing };
+        let file = self.disk.open(&self.path, mode).map_err(failed)?;
+        let mut builder = Builder::new();
+        builder.set_cache_size(INDEX_CACHE_BYTES);
+        let database = self.guarded(|| {
+            let database = if writable {
+                builder.create_with_backend(Backend(file))
+            } else {
+                builder.create_with_backend(Overlay::new(file).map_err(redb::Error::from)?)
+            };
+            Ok(database.map_err(redb::Error::from)?)
         })?;
-        *database = Some(opened);
-        crate::disk::sync_parent(self.disk.as_ref(), &self.path)?;
+        if writable {
+            crate::disk::sync_parent(self.disk.as_ref(), &self.path)?;
+        }
+        *open = Some(Open { database, writable });
         Ok(())
     }
 
     fn close(&self) {
-        drop_quietly(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
+        drop_quietly(self.open.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Runs a piece of engine work. After an input or output error the engine refuses everything until it is
-    /// opened again; that is done here, once, so that a full disk does not end the service of what is there.
-    fn with<T>(&self, work: impl Fn(&Database) -> EngineResult<T>) -> Result<T, IndexError> {
-        match self.run(&work) {
-            Err(Some(IndexError::Damaged(path))) => {
+    /// opened again; that is done here, so that a full disk does not end the service of what is there.
+    fn with<T>(&self, writes: bool, work: impl Fn(&Database) -> EngineResult<T>) -> Result<T, IndexError> {
+        match self.run(writes, &work) {
+            Err(Some(error @ IndexError::Damaged(_))) => {
                 // Readers may go on for what is elsewhere; the next opening must not believe this file.
                 let _ = self.disk.remove(&self.path);
-                Err(IndexError::Damaged(path))
+                return Err(error);
+            }
+            Err(_) => {}
+            Ok(value) => return Ok(value),
+        }
+        let again = self.reopen(true).and_then(|()| self.run(writes, &work).map_err(|e| self.reason(e)));
+        match again {
+            Err(error) if writes => {
+                if let Err(error) = self.reopen(false) {
+                    tracing::warn!(%error, "the index can't be read");
+                }
+                Err(error)
             }
             Err(_) => {
-                self.reopen()?;
-                self.run(&work)
-                    .map_err(|error| error.unwrap_or_else(|| IndexError::Damaged(self.path.clone())))
+                self.reopen(false)?;
+                self.run(writes, &work).map_err(|error| self.reason(error))
             }
             Ok(value) => Ok(value),
         }
     }
 
-    fn run<T>(&self, work: &impl Fn(&Database) -> EngineResult<T>) -> Result<T, Option<IndexError>> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_ref().ok_or(None)?;
-        self.guarded(|| work(database)).map_err(Some)
+    /// Runs it once; an error without a reason says that the database must be opened first.
+    fn run<T>(
+        &self,
+        writes: bool,
+        work: &impl Fn(&Database) -> EngineResult<T>,
+    ) -> Result<T, Option<IndexError>> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let open = open.as_ref().filter(|open| open.writable || !writes).ok_or(None)?;
+        self.guarded(|| work(&open.database)).map_err(Some)
+    }
+
+    fn reason(&self, error: Option<IndexError>) -> IndexError {
+        error.unwrap_or_else(|| self.damaged())
     }
 
     fn guarded<T>(&self, work: impl FnOnce() -> EngineResult<T>) -> Result<T, IndexError> {
@@ -116,10 +150,10 @@ impl RedbIndex {
         after: Option<&[u8]>,
         limit: usize,
         wanted: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, IndexError> {
+    ) -> Result<Vec<Entry>, IndexError> {
         use std::ops::Bound;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.with(|database| {
+        self.with(false, |database| {
             let Some(table) = opened(database, table)? else { return Ok(Vec::new()) };
             let mut found = Vec::new();
             let range = table.range::<&[u8]>((start, Bound::Unbounded)).map_err(redb::Error::from)?;
@@ -135,12 +169,12 @@ impl RedbIndex {
     }
 
     fn state(&self) -> Result<Option<(Checkpoint, Totals)>, IndexError> {
-        let bytes = self.with(|database| lookup(database, STATE, STATE_KEY))?;
+        let bytes = self.with(false, |database| lookup(database, STATE, STATE_KEY))?;
         bytes.map(|bytes| value::decode_state(&bytes).ok_or_else(|| self.damaged())).transpose()
     }
 
-    fn decode_pins(&self, entries: Vec<(Vec<u8>, Vec<u8>)>) -> Result<Vec<Pin>, IndexError> {
-        let decode = |(key, pin): (Vec<u8>, Vec<u8>)| {
+    fn decode_pins(&self, entries: Vec<Entry>) -> Result<Vec<Pin>, IndexError> {
+        let decode = |(key, pin): Entry| {
             value::decode_pin_key(&key)
                 .and_then(|cid| value::decode_pin(cid, &pin))
                 .ok_or_else(|| self.damaged())
@@ -162,7 +196,7 @@ impl Index for RedbIndex {
 
     fn apply(&self, changes: &Generation, checkpoint: Checkpoint) -> Result<(), IndexError> {
         let blocks = changes.sorted_blocks();
-        self.with(|database| write(database, &blocks, changes, checkpoint))
+        self.with(true, |database| write(database, &blocks, changes, checkpoint))
     }
 
     fn begin_anew(&self) -> Result<(), IndexError> {
@@ -170,18 +204,18 @@ impl Index for RedbIndex {
         if self.disk.exists(&self.path).map_err(DiskError::of("look for", &self.path))? {
             self.disk.remove(&self.path).map_err(DiskError::of("remove", &self.path))?;
         }
-        self.reopen()
+        self.reopen(true)
     }
 
     fn place(&self, hash: &Multihash) -> Result<Option<Place>, IndexError> {
         let key = hash.to_bytes();
-        let bytes = self.with(|database| lookup(database, BLOCKS, &key))?;
+        let bytes = self.with(false, |database| lookup(database, BLOCKS, &key))?;
         bytes.map(|bytes| value::decode_place(&bytes).ok_or_else(|| self.damaged())).transpose()
     }
 
     fn places(&self, after: Option<&Multihash>, limit: usize) -> Result<Vec<(Multihash, Place)>, IndexError> {
         let after = after.map(Multihash::to_bytes);
-        let decode = |(key, place): (Vec<u8>, Vec<u8>)| {
+        let decode = |(key, place): Entry| {
             let hash = Multihash::from_bytes(&key).ok();
             hash.zip(value::decode_place(&place)).ok_or_else(|| self.damaged())
         };
@@ -302,7 +336,7 @@ fn lookup(
 }
 
 /// Closing writes; over damaged pages the engine may panic even then.
-fn drop_quietly(database: Option<Database>) {
+fn drop_quietly(database: Option<Open>) {
     if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
         tracing::warn!("the index was damaged when it was closed");
     }

@@ -1,0 +1,198 @@
+//! Collection: what goes, what stays, and that the space comes back.
+
+#![allow(clippy::unwrap_used, reason = "a test says what must hold")]
+
+mod common;
+
+use common::{collect, damages, leaf, links, node, open, options, segments, tree};
+use ipse_base::{Block, Cid, Codec, ErrorKind, Kind};
+use ipse_store::fault::FakeDisk;
+use ipse_store::{CollectError, PinMode, Repo, Root, Store, StoreOptions};
+
+fn put_tree(store: &Store, number: u8, bytes: usize) -> (Block, Vec<Block>) {
+    let leaves: Vec<Block> = (0..5).map(|at| leaf(u64::from(number) * 10 + at, bytes)).collect();
+    let top = node(number, &leaves.iter().map(|block| block.cid().clone()).collect::<Vec<_>>());
+    store.put_blocks(&leaves).unwrap();
+    store.put_blocks(std::slice::from_ref(&top)).unwrap();
+    (top, leaves)
+}
+
+fn store() -> (FakeDisk, Store) {
+    let disk = FakeDisk::new(1);
+    let store = open(&disk, options()).unwrap();
+    (disk, store)
+}
+
+fn bytes_on_disk(disk: &FakeDisk) -> usize {
+    segments(disk).iter().map(|path| disk.content(path).unwrap().len()).sum()
+}
+
+#[test]
+fn pinned_trees_stay_and_the_rest_goes() {
+    let (disk, store) = store();
+    let (kept, _) = put_tree(&store, 1, 2000);
+    let (loose, loose_leaves) = put_tree(&store, 2, 2000);
+    let direct = leaf(900, 100);
+    store.put_blocks(std::slice::from_ref(&direct)).unwrap();
+    store.pin(kept.cid(), PinMode::Recursive, None).unwrap();
+    store.pin(direct.cid(), PinMode::Direct, None).unwrap();
+    let plan = store.plan_collection().unwrap();
+    assert_eq!((plan.blocks, plan.kept_blocks), (6, 7));
+    assert!(plan.to_string().starts_with("delete 6 blocks of "), "{plan}");
+    let mut planned: Vec<Cid> = store.planned(&plan).unwrap().map(Result::unwrap).collect();
+    let mut removed = Vec::new();
+    store.collect(&plan, &mut |cid| removed.push(cid.clone())).unwrap();
+    planned.sort();
+    removed.sort();
+    assert_eq!(planned, removed);
+    assert_eq!(tree(&store, kept.cid()).len(), 6);
+    assert!(store.has(direct.cid()).unwrap());
+    assert!(!store.has(loose.cid()).unwrap() && !store.has(loose_leaves[0].cid()).unwrap());
+    assert_eq!(collect(&store).unwrap().blocks, 0);
+    assert_eq!(damages(&store), []);
+    drop((store, disk));
+}
+
+#[test]
+fn the_space_comes_back() {
+    let (disk, store) = store();
+    let (kept, _) = put_tree(&store, 1, 2000);
+    store.pin(kept.cid(), PinMode::Recursive, None).unwrap();
+    for number in 2..30 {
+        put_tree(&store, number, 3000);
+    }
+    let full = bytes_on_disk(&disk);
+    let collected = collect(&store).unwrap();
+    assert!(collected.segments > 5);
+    assert!(bytes_on_disk(&disk) < full / 8, "{} of {full}", bytes_on_disk(&disk));
+    assert_eq!(tree(&store, kept.cid()).len(), 6);
+    assert_eq!(damages(&store), []);
+    // From the segments alone it is the same: no block came back, no pin is lost.
+    store.close().unwrap();
+    drop(store);
+    ipse_store::Disk::remove(&disk, &common::root().join("index.redb")).unwrap();
+    let store = open(&disk, options()).unwrap();
+    assert_eq!(store.stats().unwrap().blocks, 6);
+    assert_eq!(tree(&store, kept.cid()).len(), 6);
+    assert_eq!(store.pins(None).count(), 1);
+}
+
+#[test]
+fn large_dead_payloads_become_holes_on_a_real_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("repo");
+    let repo = Repo::init(&root, b"{}", b"{}").unwrap();
+    let store = Store::open_in(repo, StoreOptions::new(links)).unwrap();
+    // More stays than goes, so the segment is not rewritten.
+    let blocks: Vec<Block> = (0..10).map(|number| leaf(number, 1_000_000)).collect();
+    store.put_blocks(&blocks).unwrap();
+    for block in &blocks[..7] {
+        store.pin(block.cid(), PinMode::Direct, None).unwrap();
+    }
+    let before = store.stats().unwrap();
+    let collected = collect(&store).unwrap();
+    let after = store.stats().unwrap();
+    assert_eq!((collected.blocks, collected.segments), (3, 0));
+    assert!(collected.punched_bytes > 2_900_000);
+    assert!(after.disk_bytes + 2_000_000 < before.disk_bytes, "{before:?} {after:?}");
+    assert_eq!(store.get(blocks[0].cid()).unwrap(), Some(blocks[0].clone()));
+    assert_eq!(store.get(blocks[9].cid()).unwrap(), None);
+    assert_eq!(damages(&store), []);
+    store.put_blocks(&[blocks[9].clone()]).unwrap();
+    assert_eq!(store.get(blocks[9].cid()).unwrap(), Some(blocks[9].clone()));
+    drop(store);
+    std::fs::remove_file(root.join("index.redb")).unwrap();
+    let store = Store::open(&root, StoreOptions::new(links)).unwrap();
+    assert_eq!(store.stats().unwrap().blocks, 8);
+    assert_eq!(damages(&store), []);
+}
+
+#[test]
+fn a_running_write_is_left_alone() {
+    let (_disk, store) = store();
+    let (old, old_leaves) = put_tree(&store, 1, 500);
+    let guard = store.temporary_pin(Vec::new());
+    let (new, _) = put_tree(&store, 2, 500);
+    // Part of the write is there already and is only found again.
+    store.put_blocks(&old_leaves[..2]).unwrap();
+    collect(&store).unwrap();
+    assert_eq!(tree(&store, new.cid()).len(), 6);
+    assert!(store.has(old_leaves[0].cid()).unwrap() && store.has(old_leaves[1].cid()).unwrap());
+    assert!(!store.has(old_leaves[2].cid()).unwrap() && !store.has(old.cid()).unwrap());
+    drop(guard);
+    assert_eq!(collect(&store).unwrap().blocks, 8);
+}
+
+#[test]
+fn the_roots_of_a_temporary_pin_stay_though_they_are_partial() {
+    let (_disk, store) = store();
+    let (top, leaves) = put_tree(&store, 1, 500);
+    let above = node(77, &[top.cid().clone(), leaf(5555, 10).cid().clone()]);
+    store.put_blocks(std::slice::from_ref(&above)).unwrap();
+    let guard = store.temporary_pin(vec![above.cid().clone(), node(78, &[]).cid().clone()]);
+    assert_eq!(collect(&store).unwrap().blocks, 0);
+    assert!(store.has(leaves[0].cid()).unwrap());
+    drop(guard);
+    assert_eq!(collect(&store).unwrap().blocks, 7);
+}
+
+#[test]
+fn what_was_put_or_pinned_after_the_plan_stays() {
+    let (_disk, store) = store();
+    let (pinned_later, _) = put_tree(&store, 1, 500);
+    put_tree(&store, 2, 500);
+    let plan = store.plan_collection().unwrap();
+    assert_eq!(plan.blocks, 12);
+    store.pin(pinned_later.cid(), PinMode::Recursive, None).unwrap();
+    let (put_later, _) = put_tree(&store, 3, 500);
+    let collected = store.collect(&plan, &mut |_| {}).unwrap();
+    assert_eq!(collected.blocks, 6);
+    assert_eq!(tree(&store, pinned_later.cid()).len(), 6);
+    assert_eq!(tree(&store, put_later.cid()).len(), 6);
+}
+
+#[test]
+fn registered_roots_stay() {
+    let (_disk, store) = store();
+    let (top, _) = put_tree(&store, 1, 500);
+    let cid = top.cid().clone();
+    let root = Root { cid: cid.clone(), mode: PinMode::Recursive, may_be_partial: false };
+    store.register_roots(Box::new(move || vec![root.clone()]));
+    assert_eq!(collect(&store).unwrap().blocks, 0);
+    assert_eq!(tree(&store, &cid).len(), 6);
+}
+
+#[test]
+fn leafness_counts_only_under_the_codec_it_was_found_for() {
+    let (_disk, store) = store();
+    let child = leaf(1, 400);
+    let inner = node(3, &[child.cid().clone()]);
+    // The bytes of an inner node arrive as raw first: as raw they have no links.
+    let raw = inner.renamed(Cid::v1(Codec::RAW, inner.cid().hash().clone())).unwrap();
+    store.put_blocks(&[child.clone(), raw.clone()]).unwrap();
+    store.put_blocks(std::slice::from_ref(&inner)).unwrap();
+    assert_eq!(store.stats().unwrap().blocks, 2);
+    assert_eq!(store.is_leaf(raw.cid()).unwrap(), Some(true));
+    assert_eq!(store.is_leaf(inner.cid()).unwrap(), None);
+    store.pin(raw.cid(), PinMode::Recursive, None).unwrap();
+    store.pin(inner.cid(), PinMode::Recursive, None).unwrap();
+    assert_eq!(collect(&store).unwrap().blocks, 0);
+    assert!(store.has(child.cid()).unwrap());
+    store.unpin(&[inner.cid().clone()]).unwrap();
+    assert_eq!(collect(&store).unwrap().blocks, 1);
+    assert!(!store.has(child.cid()).unwrap());
+}
+
+#[test]
+fn nothing_goes_while_a_pinned_tree_can_not_be_followed() {
+    let (_disk, store) = store();
+    let (top, leaves) = put_tree(&store, 1, 500);
+    let above = node(9, &[top.cid().clone()]);
+    store.put_blocks(std::slice::from_ref(&above)).unwrap();
+    store.pin(above.cid(), PinMode::Recursive, None).unwrap();
+    store.delete(&[top.cid().clone()]).unwrap();
+    let error = store.plan_collection().unwrap_err();
+    assert!(matches!(&error, CollectError::Missing { cid, root } if cid == top.cid() && root == above.cid()));
+    assert_eq!(error.kind(), Kind::Corrupt);
+    assert!(store.has(leaves[0].cid()).unwrap());
+}

@@ -1,0 +1,139 @@
+//! One scenario, in which each call to the disk fails once: a clear error, nothing acknowledged lost, and the
+//! store usable again.
+
+#![allow(clippy::unwrap_used, reason = "a test says what must hold")]
+
+mod common;
+
+use common::{collect, damages, leaf, node, open, options, tree};
+use ipse_base::{Cid, ErrorKind, Kind};
+use ipse_store::fault::{FakeDisk, Fault};
+use ipse_store::{PinMode, Store};
+
+/// What was acknowledged until something failed.
+#[derive(Default)]
+struct Acknowledged {
+    blocks: Vec<Cid>,
+    pins: Vec<Cid>,
+}
+
+fn write(store: &Store, done: &mut Acknowledged) -> Result<(), Box<dyn std::error::Error>> {
+    for round in 0..4 {
+        let leaves: Vec<_> = (0..6).map(|at| leaf(round * 6 + at, 3000)).collect();
+        let cids: Vec<Cid> = leaves.iter().map(|block| block.cid().clone()).collect();
+        let top = node(round as u8, &cids);
+        store.put_blocks(&leaves)?;
+        store.commit_blocks()?;
+        done.blocks.extend(cids);
+        store.put_blocks(std::slice::from_ref(&top))?;
+        store.pin(top.cid(), PinMode::Recursive, None)?;
+        done.pins.push(top.cid().clone());
+        store.checkpoint()?;
+    }
+    let first = done.pins[0].clone();
+    // From here on the first tree may be there or not.
+    done.pins.remove(0);
+    done.blocks.drain(..6);
+    store.unpin(&[first])?;
+    collect(store)?;
+    store.stats()?;
+    Ok(store.close()?)
+}
+
+fn check(store: &Store, done: &Acknowledged) {
+    for cid in &done.blocks {
+        assert!(store.get(cid).unwrap().is_some(), "{cid} was acknowledged");
+    }
+    for cid in &done.pins {
+        assert!(store.pin_of(cid).unwrap().is_some());
+    }
+    for pin in store.pins(None) {
+        assert_eq!(tree(store, &pin.unwrap().cid).len(), 7);
+    }
+    assert_eq!(damages(store), []);
+}
+
+/// Answers how many calls it took until the store was closed.
+fn scenario(disk: &FakeDisk, done: &mut Acknowledged) -> Result<u64, Box<dyn std::error::Error>> {
+    let store = open(disk, options())?;
+    write(&store, done)?;
+    Ok(disk.calls())
+}
+
+fn every_call(fault: Fault) {
+    let disk = FakeDisk::new(7);
+    let calls = scenario(&disk, &mut Acknowledged::default()).unwrap();
+    assert!(calls > 200);
+    for at in 1..=calls {
+        for crash in [false, true] {
+            let disk = FakeDisk::new(at);
+            disk.fail(at, fault);
+            let mut done = Acknowledged::default();
+            let result = scenario(&disk, &mut done);
+            assert!(result.is_err() || fault != Fault::Stop, "call {at} failed and nobody noticed");
+            // Either the process went on with a disk that works again, or the power went with it.
+            disk.repair();
+            if crash {
+                disk.crash();
+            }
+            let store = open(&disk, options()).unwrap_or_else(|error| panic!("call {at}: {error}"));
+            check(&store, &done);
+            // What failed can be done now.
+            write(&store, &mut Acknowledged::default()).unwrap_or_else(|error| panic!("call {at}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn every_call_fails_once() {
+    every_call(Fault::Once);
+}
+
+#[test]
+fn the_machine_stops_at_every_call() {
+    every_call(Fault::Stop);
+}
+
+#[test]
+fn the_disk_is_full_from_every_call_on() {
+    every_call(Fault::Full);
+}
+
+#[test]
+fn a_full_disk_serves_on_and_recovers_without_a_restart() {
+    let disk = FakeDisk::new(1);
+    let store = open(&disk, options()).unwrap();
+    let (before, after) = (leaf(1, 2000), leaf(2, 2000));
+    store.put_blocks(std::slice::from_ref(&before)).unwrap();
+    store.commit_blocks().unwrap();
+    disk.fail(1, Fault::Full);
+    let error = store.put_blocks(std::slice::from_ref(&after)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Full, "{error}");
+    assert!(error.hint().unwrap().contains("free space"));
+    // The index can't take the block either, and must not make it unreadable.
+    assert_eq!(store.checkpoint().unwrap_err().kind(), Kind::Full);
+    assert_eq!(store.get(before.cid()).unwrap(), Some(before.clone()));
+    assert_eq!(store.get(after.cid()).unwrap(), None);
+    disk.repair();
+    store.put_blocks(std::slice::from_ref(&after)).unwrap();
+    store.commit_blocks().unwrap();
+    store.checkpoint().unwrap();
+    disk.crash();
+    let store = open(&disk, options()).unwrap();
+    assert_eq!(store.get(before.cid()).unwrap(), Some(before));
+    assert_eq!(store.get(after.cid()).unwrap(), Some(after));
+}
+
+#[test]
+fn after_a_failed_sync_nothing_is_acknowledged() {
+    let disk = FakeDisk::new(1);
+    let store = open(&disk, options()).unwrap();
+    let block = leaf(1, 2000);
+    store.put_blocks(std::slice::from_ref(&block)).unwrap();
+    disk.fail(1, Fault::Once);
+    assert!(store.commit_blocks().is_err());
+    // The disk works again, but what the failed sync dropped no later one brings back.
+    assert!(store.commit_blocks().is_err());
+    assert!(store.put_blocks(&[leaf(2, 10)]).is_err());
+    assert_eq!(store.get(block.cid()).unwrap(), Some(block));
+}
