@@ -16,12 +16,15 @@
 
 mod asking;
 mod dispatch;
+mod idle;
 mod meter;
 mod output;
 mod peer;
 mod receive;
 mod recent;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timeout;
 mod want;
 
@@ -44,7 +47,8 @@ use crate::{ClientCounters, Message, ProtocolVersion, SendToken, WantEntry, Want
 /// How a client behaves.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// How often all peers are asked again for a block that nobody had, while a session waits for it.
+    /// Longest pause before all peers are asked again for a block that nobody had, while a session waits for
+    /// it. The first pause is two seconds, each further one twice as long.
     ///
     /// Default: 30 s, as the reference node. Peers that keep wants tell by themselves when they get the block,
     /// so less helps only with those that forget, and costs every peer a lookup each time.
@@ -79,6 +83,7 @@ pub struct Client {
     dirty: bool,
     /// Whether the timer for asking everybody again is set.
     asking_all: bool,
+    ask_all_after: Duration,
     next_number: u64,
     counters: ClientCounters,
 }
@@ -87,6 +92,7 @@ impl Client {
     /// A client without peers and sessions.
     pub fn new(options: ClientOptions) -> Self {
         Self {
+            ask_all_after: crate::limits::ASK_ALL_FIRST.min(options.ask_all_again),
             options,
             peers: BTreeMap::new(),
             keys: HashMap::new(),
@@ -201,6 +207,15 @@ impl Client {
             self.take_dont_have(key, cid, now);
         }
         self.dispatch(now);
+    }
+
+    /// Bytes of a message arrive that is not complete: over a slow link one block may take seconds, and a peer that
+    /// is sending is not silent.
+    pub fn handle_progress(&mut self, peer: &PeerId, now: Instant) {
+        if let Some(key) = self.keys.get(peer).copied() {
+            self.hear(key, now);
+            self.dispatch(now);
+        }
     }
 
     /// A peer sent something that is not what it says: a block that can't be hashed, a malformed message.

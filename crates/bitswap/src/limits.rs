@@ -46,7 +46,10 @@ pub const DONT_HAVES_MAX: u32 = 16;
 /// First wants of a session for which all peers are asked: enough to find out who has the content.
 pub const DISCOVERY_WANTS: usize = 32;
 
-/// How often all peers are asked again for a block that nobody had.
+/// First pause before all peers are asked again for a block that nobody had; each further one is twice as long.
+pub const ASK_ALL_FIRST: Duration = Duration::from_secs(2);
+
+/// Longest such pause.
 pub const ASK_ALL_AGAIN: Duration = Duration::from_secs(30);
 
 /// Time that the smallest window of a peer lasts: queued longer, an urgent want waits too long.

@@ -14,6 +14,8 @@
 mod ledger;
 mod output;
 mod queue;
+#[cfg(test)]
+mod tests;
 mod turns;
 mod waiting;
 
@@ -180,7 +182,7 @@ impl Server {
     pub fn handle_disconnected(&mut self, peer: &PeerId) {
         if let Some(mut queue) = self.peers.remove(peer) {
             queue.clear(&mut self.waiting);
-            self.turns.forget(peer, queue.sending());
+            self.turns.forget(&mut queue);
         }
     }
 

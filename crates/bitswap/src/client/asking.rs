@@ -33,6 +33,7 @@ impl Client {
                     block_asks: 0,
                     haves: Vec::new(),
                     nos: Vec::new(),
+                    passed: Vec::new(),
                     parked: Vec::new(),
                 };
                 self.wants.insert(id, state);
@@ -157,7 +158,7 @@ impl Client {
                 payer.asked_bytes += bytes;
             }
         }
-        let ask = Ask { want: id, want_type, at: now, bytes, session, tries, doubled: false };
+        let ask = Ask { want: id, want_type, at: now, first_at: now, bytes, session, tries, doubled: false };
         let due = peer.late_at(&ask).map_or(peer.overdue_at(&ask), |late| late.min(peer.overdue_at(&ask)));
         peer.asks.insert(number, ask);
         peer.unsent.insert(number);

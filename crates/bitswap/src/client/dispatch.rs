@@ -1,8 +1,7 @@
 //! Dispatch: who is asked for what, next.
 //!
 //! Three passes, only when something happened that lets more be asked: wants that wait for one peer, then what
-//! nobody was asked for, session by session, then, at the end of a session, duplicates toward peers that would
-//! otherwise stand idle.
+//! nobody was asked for, session by session, then work for peers that would otherwise stand idle (`idle.rs`).
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +13,6 @@ use crate::limits::DISCOVERY_WANTS;
 
 /// Wants placed for one session before the next has its turn.
 const WANTS_PER_TURN: usize = 16;
-/// Oldest unanswered wants that are looked at for a duplicate.
-const ENDGAME_WANTS: usize = 8;
 
 /// How placing a session's next want went.
 enum Placed {
@@ -32,7 +29,7 @@ impl Client {
         while std::mem::take(&mut self.dirty) {
             self.dispatch_ready(now);
             self.dispatch_pending(now);
-            self.dispatch_endgame(now);
+            self.dispatch_idle(now);
         }
     }
 
@@ -41,8 +38,7 @@ impl Client {
             self.peers.iter().filter(|(_, peer)| !peer.ready.is_empty()).map(|(key, _)| *key).collect();
         for key in keys {
             while let Some((_, id)) = self.peers.get(&key).and_then(|peer| peer.ready.first().copied()) {
-                let bytes = self.guess_bytes(id);
-                if !self.peers.get_mut(&key).is_some_and(|peer| peer.has_room(bytes)) {
+                if !self.peers.get_mut(&key).is_some_and(|peer| peer.has_room()) {
                     break;
                 }
                 self.ask(key, id, WantType::Block, 0, now);
@@ -125,7 +121,7 @@ impl Client {
         let mut best: Option<(Duration, PeerKey)> = None;
         for key in candidates {
             let Some(peer) = self.peers.get_mut(key) else { continue };
-            if peer.has_room(bytes) {
+            if peer.has_room() {
                 let found = (peer.expected(bytes), *key);
                 best = Some(best.map_or(found, |best| best.min(found)));
             }
@@ -148,12 +144,13 @@ impl Client {
             return;
         }
         let open = |(key, peer): &(&PeerKey, &Peer)| want.is_open_to(**key) && peer.can_name(&want.cid);
-        // The silent come last: they are not worth a wait while someone else may have it.
+        // The silent come last, and last of all those who never gave anything: they are not worth a wait while
+        // someone else may have it.
         let best = self
             .peers
             .iter()
             .filter(open)
-            .min_by_key(|(key, peer)| (peer.silent, peer.expected(bytes), **key))
+            .min_by_key(|(key, peer)| (peer.silent, peer.good_blocks == 0, peer.expected(bytes), **key))
             .map(|(key, _)| *key);
         let Some(best) = best else {
             self.exhaust(id, now);
@@ -190,54 +187,12 @@ impl Client {
         let bytes = self.guess_bytes(id);
         let Some(want) = self.wants.get(&id).filter(|want| want.block_asks == 1) else { return };
         let Some(other) = self.next_peer(want, bytes) else { return };
-        if !self.peers.get_mut(&other).is_some_and(|peer| peer.has_room(bytes)) {
+        if !self.peers.get_mut(&other).is_some_and(|peer| peer.has_room()) {
             return;
         }
         if let Some(ask) = self.peers.get_mut(&key).and_then(|peer| peer.asks.get_mut(&number)) {
             ask.doubled = true;
         }
         self.ask(other, id, WantType::Block, 0, now);
-    }
-
-    /// Near the end of a session, peers that stand idle are asked for what slower ones still owe.
-    fn dispatch_endgame(&mut self, now: Instant) {
-        let ending: Vec<SessionId> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| {
-                session.providers.len() > 1 && !session.flying.is_empty() && session.is_ending()
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ending {
-            let Some(session) = self.sessions.get(&id) else { continue };
-            let wants: Vec<WantId> = session.flying.iter().copied().take(ENDGAME_WANTS).collect();
-            let idle: Vec<PeerKey> =
-                session.providers.keys().copied().filter(|key| self.is_idle(*key)).collect();
-            for key in idle {
-                if let Some(want) = wants.iter().copied().find(|want| self.is_worth_doubling(*want, key)) {
-                    self.ask(key, want, WantType::Block, 0, now);
-                }
-            }
-        }
-    }
-
-    fn is_idle(&self, key: PeerKey) -> bool {
-        self.peers.get(&key).is_some_and(|peer| !peer.silent && peer.asked_bytes == 0 && peer.has_slot())
-    }
-
-    /// Whether an idle peer should have the block in half the time that its holder needs.
-    fn is_worth_doubling(&self, id: WantId, idle: PeerKey) -> bool {
-        let Some(want) = self.wants.get(&id) else { return false };
-        let Some(quick) = self.peers.get(&idle) else { return false };
-        if want.block_asks != 1 || !want.is_open_to(idle) || !quick.can_name(&want.cid) {
-            return false;
-        }
-        let holder = want.asks.iter().find_map(|(key, number)| {
-            let peer = self.peers.get(key)?;
-            let ask = peer.asks.get(number)?;
-            (ask.want_type == WantType::Block).then_some(peer)
-        });
-        holder.is_some_and(|holder| holder.expected(0) > quick.expected(self.guess_bytes(id)) * 2)
     }
 }

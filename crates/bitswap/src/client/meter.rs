@@ -18,7 +18,7 @@ const RATES: usize = 8;
 const LATENCIES: usize = 128;
 const LATENCIES_STEP: usize = 16;
 /// Smallest window, in bytes.
-const WINDOW_BYTES_MIN: u64 = 256 * 1024;
+const WINDOW_BYTES_MIN: u64 = 512 * 1024;
 /// What an unknown peer is guessed to give, in bytes a second, and its round trip.
 const GUESSED_RATE: f64 = 8.0 * 1024.0 * 1024.0;
 const GUESSED_ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -27,7 +27,6 @@ const GUESSED_ROUND_TRIP: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Meter {
     round_trip_min: Option<Duration>,
-    round_trip: Option<Duration>,
     interval_start: Option<Instant>,
     interval_bytes: u64,
     /// Whether the window was full in this interval, so that its rate says what the link can do.
@@ -45,7 +44,6 @@ impl Meter {
     /// A round trip that was measured elsewhere, or an answer to a want.
     pub(super) fn answered(&mut self, latency: Duration) {
         self.round_trip_min = Some(self.round_trip_min.map_or(latency, |least| least.min(latency)));
-        self.round_trip = Some(self.round_trip.map_or(latency, |mean| (mean * 7 + latency) / 8));
     }
 
     /// Time from asking for a block to having it.
@@ -115,9 +113,11 @@ impl Meter {
         self.round_trip_min.unwrap_or(GUESSED_ROUND_TRIP) + Duration::from_secs_f64(bytes as f64 / rate)
     }
 
-    /// How long an answer may take before it counts as lost.
-    pub(super) fn silence(&self) -> Duration {
-        SILENCE_MIN.max(self.round_trip.unwrap_or_default() * SILENCE_ROUND_TRIPS)
+    /// How long an answer of so many bytes may take, with nothing else on the way, before it counts as lost.
+    pub(super) fn silence(&self, bytes: u64) -> Duration {
+        let rate = self.bandwidth().or(self.pace).unwrap_or(f64::INFINITY).max(1.0);
+        SILENCE_MIN.max(self.round_trip_min.unwrap_or_default() * SILENCE_ROUND_TRIPS)
+            + Duration::from_secs_f64(bytes as f64 / rate)
     }
 
     /// How long a block may take before another peer is asked for it too.
@@ -163,9 +163,9 @@ mod tests {
     #[test]
     fn a_slow_peer_gets_a_quarter_of_a_second() {
         let mut meter = Meter::default();
-        run(&mut meter, Duration::from_millis(25), 2e6, 20);
-        assert_eq!(meter.window(), 500_000);
-        assert!(meter.expected(1_000_000) > Duration::from_millis(500));
+        run(&mut meter, Duration::from_millis(25), 4e6, 20);
+        assert_eq!(meter.window(), 1_000_000);
+        assert!(meter.expected(2_000_000) > Duration::from_millis(500));
     }
 
     #[test]
@@ -184,8 +184,17 @@ mod tests {
         let mut meter = Meter::default();
         (1..=LATENCIES as u64).for_each(|ms| meter.block_latency(Duration::from_millis(ms)));
         assert_eq!(meter.lateness(), Some(Duration::from_millis(2 * (128 * 95 / 100 + 1))));
-        assert_eq!(meter.silence(), SILENCE_MIN);
+    }
+
+    #[test]
+    fn silence_allows_for_distance_and_for_the_block_itself() {
+        let mut meter = Meter::default();
+        assert_eq!(meter.silence(MIB), SILENCE_MIN);
         meter.answered(Duration::from_millis(500));
-        assert_eq!(meter.silence(), Duration::from_secs(2));
+        assert_eq!(meter.silence(MIB), Duration::from_secs(2));
+        let now = Instant::now();
+        meter.begin(now);
+        meter.received(MIB, false, now + Duration::from_secs(2));
+        assert_eq!(meter.silence(2 * MIB), Duration::from_secs(6));
     }
 }

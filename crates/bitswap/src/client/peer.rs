@@ -27,6 +27,8 @@ pub(super) struct Ask {
     pub(super) want_type: WantType,
     /// When it was asked or, once known, when it was written.
     pub(super) at: Instant,
+    /// When this peer was first asked for it.
+    pub(super) first_at: Instant,
     /// Bytes that it counts for.
     pub(super) bytes: u64,
     /// The session on whose account it is.
@@ -117,12 +119,15 @@ impl Peer {
         self.asks.len() < most
     }
 
-    /// Whether a block of this length may be asked for. Notes when the window is full.
-    pub(super) fn has_room(&mut self, bytes: u64) -> bool {
+    /// Whether one more block may be asked for. Notes when the window is full.
+    ///
+    /// The last block may reach over the window's end: were the window rounded down to whole blocks, one of less
+    /// than two blocks would measure what one block gives and never grow.
+    pub(super) fn has_room(&mut self) -> bool {
         if !self.filling {
             return false;
         }
-        let fits = self.asked_bytes == 0 || self.asked_bytes + bytes <= self.meter.window();
+        let fits = self.asked_bytes < self.meter.window();
         if !fits || !self.has_slot() {
             self.filling = false;
             if !fits {
@@ -166,7 +171,7 @@ impl Peer {
 
     /// When the ask counts as lost, if the peer says nothing.
     pub(super) fn overdue_at(&self, ask: &Ask) -> Instant {
-        ask.at + self.meter.silence() * (1 << ask.tries.min(4))
+        ask.at + self.meter.silence(ask.bytes) * (1 << ask.tries.min(4))
     }
 
     /// When another peer is to be asked too.

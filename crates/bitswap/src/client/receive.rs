@@ -44,6 +44,7 @@ impl Client {
             let Some(want) = self.wants.get_mut(&id) else { continue };
             if self.peers.get(&key).is_some_and(|peer| can_name(peer, &want.cid)) {
                 want.nos.retain(|other| *other != key);
+                want.passed.retain(|other| *other != key);
                 self.make_ready(id, key);
             }
         }
@@ -146,13 +147,12 @@ impl Client {
         let Some((ask, _)) = self.close_ask(key, number) else { return false };
         let Some(peer) = self.peers.get_mut(&key) else { return false };
         peer.answered = peer.answered.max(number);
-        // An answer to a want that was repeated may belong to either time.
-        if ask.tries == 0 {
-            let latency = now.saturating_duration_since(ask.at);
-            peer.meter.answered(latency);
-            if ask.want_type == WantType::Block {
-                peer.meter.block_latency(latency);
-            }
+        // The answer to a want that was repeated may be to the first time: the round trip is no longer than that.
+        let since = if ask.tries == 0 { ask.at } else { ask.first_at };
+        let latency = now.saturating_duration_since(since);
+        peer.meter.answered(latency);
+        if ask.want_type == WantType::Block && ask.tries == 0 {
+            peer.meter.block_latency(latency);
         }
         true
     }

@@ -7,10 +7,10 @@
 
 use std::time::Instant;
 
-use super::peer::PeerKey;
+use super::peer::{Ask, Peer, PeerKey};
 use super::want::{Standing, WantId};
 use super::{Client, SessionId};
-use crate::limits::ASKS_PER_PEER_MAX;
+use crate::limits::{ASK_ALL_FIRST, ASKS_PER_PEER_MAX};
 
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,14 +66,16 @@ impl Client {
     pub(super) fn arm_ask_all(&mut self, now: Instant) {
         if !self.asking_all {
             self.asking_all = true;
-            self.timers.insert((now + self.options.ask_all_again, Timer::AskAll));
+            self.timers.insert((now + self.ask_all_after, Timer::AskAll));
+            self.ask_all_after = (self.ask_all_after * 2).min(self.options.ask_all_again);
         }
     }
 
     /// Looks for lost and late asks of a peer.
     fn check(&mut self, key: PeerKey, now: Instant) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        let silence = peer.meter.silence();
+        let oldest = peer.asks.first_key_value().map_or(0, |(_, ask)| ask.bytes);
+        let silence = peer.meter.silence(oldest);
         let quiet = peer.heard + silence <= now;
         let (mut lost, mut late) = (Vec::new(), Vec::new());
         let mut next = peer.paused_until;
@@ -111,25 +113,46 @@ impl Client {
     fn lose(&mut self, key: PeerKey, number: u64, now: Instant) {
         let Some(peer) = self.peers.get(&key) else { return };
         let Some(ask) = peer.asks.get(&number).cloned() else { return };
-        let others = self.wants.get(&ask.want).is_some_and(|want| {
-            self.peers.iter().any(|(other, peer)| {
-                !peer.silent
-                    && peer.can_name(&want.cid)
-                    && (want.is_open_to(*other) || want.ask_of(*other).is_some())
-                    && *other != key
-            })
-        });
+        let others = self.has_better(key, peer, ask.want);
         let tries = ask.tries + 1;
-        let again = tries < ASKS_PER_PEER_MAX && peer.version.has_presences() && !(peer.silent && others);
+        let passes = peer.silent && others;
+        let passed = self.wants.get(&ask.want).is_some_and(|want| want.passed.contains(&key));
+        let again = tries < ASKS_PER_PEER_MAX && peer.version.has_presences() && !passes && !passed;
         let Some((ask, heard_of)) = self.close_ask(key, number) else { return };
         if again {
             self.counters.wants_repeated += 1;
             self.ask(key, ask.want, ask.want_type, tries, now);
-        } else {
-            if heard_of {
-                self.take_back(key, ask.want);
+            self.remember_first_ask(key, &ask);
+            return;
+        }
+        if heard_of {
+            self.take_back(key, ask.want);
+        }
+        match self.wants.get_mut(&ask.want) {
+            Some(want) if passes && !passed => {
+                want.passed.push(key);
+                self.advance(ask.want, now);
             }
-            self.refuse(key, ask.want, now);
+            _ => self.refuse(key, ask.want, now),
+        }
+    }
+
+    /// Whether someone other than a peer may have a block and is likelier to answer.
+    fn has_better(&self, key: PeerKey, peer: &Peer, id: WantId) -> bool {
+        let Some(want) = self.wants.get(&id) else { return false };
+        self.peers.iter().any(|(other, candidate)| {
+            let answers = !candidate.silent || (candidate.good_blocks > 0 && peer.good_blocks == 0);
+            let open = want.is_open_to(*other) || want.ask_of(*other).is_some();
+            *other != key && answers && open && candidate.can_name(&want.cid)
+        })
+    }
+
+    /// An ask that was repeated goes on where it was.
+    fn remember_first_ask(&mut self, key: PeerKey, earlier: &Ask) {
+        let number = self.wants.get(&earlier.want).and_then(|want| want.ask_of(key));
+        let ask = self.peers.get_mut(&key).and_then(|peer| peer.asks.get_mut(&number?));
+        if let Some(ask) = ask {
+            ask.first_at = earlier.first_at;
         }
     }
 
@@ -148,6 +171,7 @@ impl Client {
         self.asking_all = false;
         let ids: Vec<WantId> = self.exhausted.iter().copied().collect();
         if ids.is_empty() {
+            self.ask_all_after = ASK_ALL_FIRST.min(self.options.ask_all_again);
             return;
         }
         self.arm_ask_all(now);
@@ -155,6 +179,7 @@ impl Client {
             if let Some(want) = self.wants.get_mut(&id) {
                 // A session's patience runs on while its want is asked again.
                 want.nos.clear();
+                want.passed.clear();
                 want.standing = Standing::Asked;
                 self.exhausted.remove(&id);
             }

@@ -37,6 +37,8 @@ pub(super) struct WantState {
     pub(super) haves: Vec<PeerKey>,
     /// Who said DONT_HAVE, or nothing for too long.
     pub(super) nos: Vec<PeerKey>,
+    /// Who said nothing while there were others to ask; to be asked once more if they all say no.
+    pub(super) passed: Vec<PeerKey>,
     /// Who said DONT_HAVE and keeps the want in its ledger, with the number in the peer's `parked`.
     pub(super) parked: Vec<(PeerKey, u64)>,
 }

@@ -397,3 +397,44 @@ impl Queue {
         Some(entry)
     }
 }
+
+#[cfg(test)]
+impl Queue {
+    pub(super) fn peer(&self) -> PeerId {
+        self.peer.clone()
+    }
+
+    pub(super) fn check(&self, waiting: &Waiting) {
+        let mut stages = [0usize; 4];
+        let mut bytes = 0;
+        for (cid, entry) in &self.entries {
+            if let Some(rank) = entry.eviction_rank() {
+                stages[0] += 1;
+                assert_eq!(self.evictions[&rank], *cid);
+            }
+            match entry.stage {
+                Stage::Unknown => {
+                    stages[1] += 1;
+                    assert_eq!(self.unknown[&entry.rank()], *cid);
+                }
+                Stage::Presence(_) => {
+                    stages[2] += 1;
+                    assert_eq!(self.presences[&entry.rank()], *cid);
+                }
+                Stage::Block(length) => {
+                    stages[3] += 1;
+                    bytes += length;
+                    assert_eq!(self.blocks[&entry.rank()], *cid);
+                }
+                Stage::SendingBlock(token, _) | Stage::SendingPresence(token, _) => {
+                    assert_eq!(self.sending.as_ref().map(|sending| sending.token), Some(token));
+                }
+                Stage::Looking(token) => assert_eq!(self.looking, Some(token)),
+                Stage::Waiting => {}
+            }
+            assert_eq!(waiting.peers(cid).contains(&self.peer), entry.awaits_block(), "{entry:?}");
+        }
+        let maps = [self.evictions.len(), self.unknown.len(), self.presences.len(), self.blocks.len()];
+        assert_eq!((stages, bytes), (maps, self.block_bytes));
+    }
+}

@@ -1,33 +1,38 @@
-//! Turns: whose blocks are written next. Deficit round robin by bytes: each turn is worth the same number of
-//! bytes, and who asks for larger blocks saves up several.
+//! Turns: whose blocks are written next. Each peer has a clock that advances by the bytes it is sent, and the
+//! one whose clock is furthest behind is next (start-time fair queueing). Who asks for larger blocks is served
+//! less often, and a newcomer, whose clock starts where the last turn stood, goes before all with a backlog.
 //!
-//! A peer that had nothing queued goes ahead of those with a backlog, once: so a newcomer's first answer does
-//! not wait for a round of fifty others. When its queue is empty it stays in the round until its turn has
-//! passed, or asking for one block at a time would always be first.
+//! Why not deficits in a round: a peer has one message on its way and is out of the round meanwhile, so a round
+//! of the others passes at once and gives them credit for nothing. Clocks need no round.
 //!
-//! The payload of all unfinished sends together is bounded. A peer whose stream has taken nothing for a while
+//! The payload of all unfinished sends together is bounded, and that bound is what makes peers take turns: below
+//! it every peer has a message on its way and the network shares itself out. Holding one peer back for another
+//! there would tie the quick one to the slow one's link. A peer whose stream has taken nothing for a while
 //! stops counting, since its slowness takes nothing from the others.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Instant;
 
 use ipse_base::PeerId;
-use ipse_base::limits::BITSWAP_MESSAGE_BYTES_TARGET;
 
 use super::queue::{Queue, Sending};
 use crate::SendToken;
 use crate::limits::STALL;
 
-/// Bytes that a turn is worth.
-const QUANTUM: i64 = BITSWAP_MESSAGE_BYTES_TARGET as i64;
+/// Bytes that a block costs besides its payload, so that empty ones are not free.
+const BLOCK_BYTES_OVERHEAD: u64 = 64;
+
+/// A peer's place among the senders: its clock, then who was there first.
+type Rank = (u64, u64);
 
 /// The lists of peers with something to do. A peer is in each at most once.
 #[derive(Debug)]
 pub(super) struct Turns {
-    /// Peers that had nothing queued before.
-    fresh: VecDeque<PeerId>,
-    /// The round.
-    steady: VecDeque<PeerId>,
+    /// Peers with blocks to send and nothing on its way.
+    senders: BTreeSet<(Rank, PeerId)>,
+    /// Clock of the last turn.
+    clock: u64,
+    arrivals: u64,
     /// Peers with wants to look up.
     lookups: VecDeque<PeerId>,
     /// Peers with presences to send.
@@ -41,27 +46,24 @@ pub(super) struct Turns {
 /// Where a peer stands in the turns. Kept in its queue.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Place {
-    /// Bytes that the peer may still have before the next turn; negative where it had more.
-    deficit: i64,
-    /// Whether the peer takes part in the round. One that is being written to does, without being listed.
-    in_round: bool,
-    /// Whether the peer is in `fresh` or `steady`.
-    listed: bool,
+    clock: u64,
+    rank: Option<Rank>,
     lookup_listed: bool,
     presences_listed: bool,
 }
 
 impl Place {
     pub(super) const fn is_listed(self) -> bool {
-        self.listed || self.lookup_listed || self.presences_listed
+        self.rank.is_some() || self.lookup_listed || self.presences_listed
     }
 }
 
 impl Turns {
     pub(super) fn new(sending_bytes_max: u64) -> Self {
         Self {
-            fresh: VecDeque::new(),
-            steady: VecDeque::new(),
+            senders: BTreeSet::new(),
+            clock: 0,
+            arrivals: 0,
             lookups: VecDeque::new(),
             presences: VecDeque::new(),
             sends: BTreeMap::new(),
@@ -83,9 +85,13 @@ impl Turns {
             place.presences_listed = true;
             self.presences.push_back(peer.clone());
         }
-        if blocks && !place.in_round {
-            *place = Place { in_round: true, listed: true, deficit: QUANTUM, ..*place };
-            self.fresh.push_back(peer.clone());
+        if blocks && !sending && place.rank.is_none() {
+            // Time spent without wanting anything is not saved up.
+            place.clock = place.clock.max(self.clock);
+            self.arrivals += 1;
+            let rank = (place.clock, self.arrivals);
+            place.rank = Some(rank);
+            self.senders.insert((rank, peer.clone()));
         }
     }
 
@@ -110,37 +116,25 @@ impl Turns {
     /// The peer whose turn it is and how many of its blocks the message takes.
     pub(super) fn next_sender(&mut self, peers: &mut HashMap<PeerId, Queue>) -> Option<(PeerId, usize)> {
         loop {
-            let is_fresh = !self.fresh.is_empty();
-            let list = if is_fresh { &mut self.fresh } else { &mut self.steady };
-            let peer = list.pop_front()?;
-            let Some(queue) = peers.get_mut(&peer) else { continue };
+            let (rank, peer) = self.senders.first()?.clone();
+            let Some(queue) = peers.get_mut(&peer) else {
+                self.senders.pop_first();
+                continue;
+            };
             let (count, bytes) = queue.next_message();
             let sending = queue.is_sending();
-            let (_, place) = queue.place();
-            if sending {
-                place.listed = false;
-                continue;
-            }
-            if place.deficit <= 0 {
-                place.deficit += QUANTUM;
-                self.steady.push_back(peer);
-                continue;
-            }
-            if count == 0 {
-                *place = Place { in_round: false, listed: false, ..*place };
-                if queue.is_unused() {
-                    peers.remove(&peer);
-                }
-                continue;
-            }
-            if self.sending_bytes > 0 && self.sending_bytes + bytes > self.sending_bytes_max {
-                let list = if is_fresh { &mut self.fresh } else { &mut self.steady };
-                list.push_front(peer);
+            let ready = count > 0 && !sending;
+            if ready && self.sending_bytes > 0 && self.sending_bytes + bytes > self.sending_bytes_max {
                 return None;
             }
-            place.deficit -= bytes as i64;
-            self.steady.push_back(peer.clone());
-            return Some((peer, count));
+            self.senders.pop_first();
+            let (_, place) = queue.place();
+            place.rank = None;
+            if ready {
+                self.clock = rank.0;
+                place.clock = rank.0 + bytes + BLOCK_BYTES_OVERHEAD * count as u64;
+                return Some((peer, count));
+            }
         }
     }
 
@@ -154,31 +148,37 @@ impl Turns {
 
     /// Counts a send no longer, and lets its peer take part again.
     pub(super) fn finished(&mut self, queue: &mut Queue, sending: &Sending) {
-        if let Some((_, bytes)) = self.sends.remove(&sending.token) {
-            self.sending_bytes -= bytes;
-        }
-        let (peer, place) = queue.place();
-        if place.in_round && !place.listed {
-            place.listed = true;
-            self.steady.push_back(peer.clone());
-        }
+        self.settle(sending.token);
         self.update(queue);
     }
 
-    /// Takes a peer that left off every list.
-    pub(super) fn forget(&mut self, peer: &PeerId, sending: Option<&Sending>) {
-        if let Some((_, bytes)) = sending.and_then(|sending| self.sends.remove(&sending.token)) {
+    fn settle(&mut self, token: SendToken) {
+        if let Some((_, bytes)) = self.sends.remove(&token) {
             self.sending_bytes -= bytes;
         }
-        for list in [&mut self.fresh, &mut self.steady, &mut self.lookups, &mut self.presences] {
-            list.retain(|other| other != peer);
+    }
+
+    /// Takes a peer that left off every list.
+    pub(super) fn forget(&mut self, queue: &mut Queue) {
+        if let Some(sending) = queue.sending() {
+            self.settle(sending.token);
+        }
+        let (peer, place) = queue.place();
+        if let Some(rank) = place.rank.take() {
+            self.senders.remove(&(rank, peer.clone()));
+        }
+        if place.lookup_listed {
+            self.lookups.retain(|other| other != peer);
+        }
+        if place.presences_listed {
+            self.presences.retain(|other| other != peer);
         }
     }
 
     /// When the oldest send will count as stalled, if that lets anyone else send.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let waiting = !self.fresh.is_empty() || !self.steady.is_empty();
-        self.sends.first_key_value().filter(|_| waiting).map(|(_, (start, _))| *start + STALL)
+        let oldest = self.sends.first_key_value().filter(|_| !self.senders.is_empty());
+        oldest.map(|(_, (start, _))| *start + STALL)
     }
 
     /// Stops counting sends that take too long.
@@ -191,5 +191,25 @@ impl Turns {
             self.sending_bytes -= bytes;
             entry.remove();
         }
+    }
+}
+
+#[cfg(test)]
+impl Turns {
+    /// After everything is polled, a peer with something to do is listed or has a message on its way.
+    pub(super) fn check(&self, queue: &Queue) {
+        assert!(!queue.has_lookups());
+        assert!(!queue.has_presences() || queue.is_sending());
+        let listed = self.senders.iter().any(|(_, peer)| *peer == queue.peer());
+        assert!(!queue.has_blocks() || queue.is_sending() || listed, "blocks without a turn");
+        assert_eq!(self.sending_bytes, self.sends.values().map(|(_, bytes)| bytes).sum::<u64>());
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.senders.is_empty()
+            && self.lookups.is_empty()
+            && self.presences.is_empty()
+            && self.sends.is_empty()
+            && self.sending_bytes == 0
     }
 }

@@ -30,3 +30,10 @@ impl Waiting {
         self.0.get(cid).cloned().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
