@@ -21,6 +21,8 @@ use crate::persona::Persona;
 use crate::session::Session;
 use crate::upload::{announce_stdin, stdin_lines};
 
+/// Forms of output that `--encoding` takes.
+const ENCODINGS: [&str; 4] = ["", "text", "textnl", "json"];
 /// Threads that may wait for the disk at the same time in a daemon.
 const BLOCKING_THREADS: usize = 32;
 
@@ -76,6 +78,10 @@ fn carry_out(persona: Persona, words: &[OsString], console: &mut Console) -> Res
         return Err(CliError::LocalOnly);
     }
     let timeout = timeout(&line)?;
+    let encoding = line.invocation.string("encoding").unwrap_or_default();
+    if !ENCODINGS.contains(&encoding.as_str()) {
+        return Err(CliError::Encoding(encoding));
+    }
     match line.invocation.path.as_slice() {
         ["version"] if line.local_string("api").is_none() => {
             commands::version::local(persona, &line.invocation, console)
@@ -84,7 +90,11 @@ fn carry_out(persona: Persona, words: &[OsString], console: &mut Console) -> Res
             commands::list::run(persona, &line.invocation, console)
         }
         ["commands", "completion", shell] => commands::completion::run(persona, shell, console),
-        ["daemon"] => daemon(Session::new(persona, console, &line, inputs), &line),
+        ["tour"] if persona == Persona::Ipse => {
+            let mib = line.invocation.int("mib").and_then(|mib| u64::try_from(mib).ok());
+            Ok(crate::tour::run(mib.unwrap_or_default(), console.out())?)
+        }
+        ["daemon"] => daemon(persona, console, &line, inputs),
         _ => client(persona, console, &line, inputs, timeout),
     }
 }
@@ -95,14 +105,20 @@ fn timeout(line: &CommandLine) -> Result<Option<Duration>, ArgumentError> {
 }
 
 /// A node that stays: all processors.
-fn daemon(mut session: Session<'_>, line: &CommandLine) -> Result<(), CliError> {
+fn daemon(
+    persona: Persona,
+    console: &mut Console,
+    line: &CommandLine,
+    inputs: Inputs,
+) -> Result<(), CliError> {
     let log = Arc::new(logging::start(line.local_bool("debug"), LevelFilter::ERROR));
+    let mut session = Session::new(persona, console, line, inputs, log);
     let runtime = Builder::new_multi_thread()
         .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()
         .build()
         .map_err(CliError::System)?;
-    let outcome = runtime.block_on(commands::daemon::run(&mut session, log));
+    let outcome = runtime.block_on(commands::daemon::run(&mut session));
     leave(runtime);
     outcome
 }
@@ -115,7 +131,7 @@ fn client(
     mut inputs: Inputs,
     timeout: Option<Duration>,
 ) -> Result<(), CliError> {
-    logging::start(line.local_bool("debug"), LevelFilter::ERROR);
+    let log = Arc::new(logging::start(line.local_bool("debug"), LevelFilter::ERROR));
     if let Some(name) = inputs.strings_from_stdin {
         if let Some(text) = announce_stdin() {
             console.note(text);
@@ -128,7 +144,7 @@ fn client(
     let words = line.invocation.path.join(" ");
     let runtime = Builder::new_current_thread().enable_all().build().map_err(CliError::System)?;
     let outcome = runtime.block_on(async {
-        let mut session = Session::new(persona, console, line, inputs);
+        let mut session = Session::new(persona, console, line, inputs, log);
         let outcome = within(timeout, one(&mut session)).await;
         let closed = session.close().await;
         outcome.and(closed)

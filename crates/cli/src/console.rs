@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 
+use crate::text::escape_lines;
+
 /// Bytes gathered before a write.
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -46,13 +48,13 @@ impl Console {
     /// A standard error that is closed has no reader to tell about it.
     pub(crate) fn note(&mut self, line: &str) {
         let _ = self.out.flush();
-        let _ = writeln!(self.err, "{line}");
+        let _ = writeln!(self.err, "{}", escape_lines(line));
     }
 
     /// Reports entries that are left out while something else goes on, from any thread.
     pub(crate) fn reporter() -> Box<dyn Fn(&str) + Send> {
         Box::new(|text| {
-            let _ = writeln!(io::stderr(), "Error: {text}");
+            let _ = writeln!(io::stderr(), "Error: {}", escape_lines(text));
         })
     }
 

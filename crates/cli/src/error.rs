@@ -17,6 +17,9 @@ pub(crate) enum CliError {
     /// A local file could not be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A tour ended early.
+    #[error(transparent)]
+    Tour(#[from] crate::tour::TourError),
     /// The node refused or failed; the text is its own.
     #[error("{message}")]
     Node {
@@ -30,6 +33,9 @@ pub(crate) enum CliError {
     /// The address of the daemon is none.
     #[error("unsupported API address: {0}")]
     Address(String),
+    /// No such form of output.
+    #[error("invalid encoding: {0}")]
+    Encoding(String),
     /// The secret of `--api-auth` holds what no header can.
     #[error("the secret holds characters that can't be sent")]
     Secret,
@@ -142,9 +148,18 @@ impl CliError {
             Self::DaemonRunning => Some("stop it with `ipse shutdown`".into()),
             Self::Address(_) => Some("write it as /ip4/127.0.0.1/tcp/5001 or /unix/path/to/socket".into()),
             Self::Inner(error) => error.hint().or_else(|| crate::hints::for_message(&error.to_string())),
+            Self::Encoding(_) => Some("write text or json".into()),
             Self::Arguments(error) => error.hint(),
             Self::Extract(error) => error.hint(),
             _ => None,
+        }
+    }
+
+    /// The same error, without blame for the request.
+    pub(crate) fn nobodys_fault(self) -> Self {
+        match self {
+            Self::Node { message, hint, .. } => Self::Node { message, hint, client: false },
+            other => other,
         }
     }
 

@@ -3,6 +3,7 @@
 //! It holds the repository's lock from [`Local::open`] to [`Local::close`] and never goes online.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use hyper::{Request, Response};
@@ -11,6 +12,7 @@ use ipse_rpc::{Service, ServiceOptions};
 
 use crate::answer::AnswerBody;
 use crate::error::CliError;
+use crate::logging::Log;
 use crate::upload::UploadBody;
 
 /// A node in this process, or none for commands that need none.
@@ -21,17 +23,17 @@ pub(crate) struct Local {
 
 impl Local {
     /// For commands that work without a repository.
-    pub(crate) fn without_repository() -> Self {
-        Self { service: Service::without_node(ServiceOptions::default()), node: None }
+    pub(crate) fn without_repository(log: Arc<Log>) -> Self {
+        Self { service: Service::without_node(options(log)), node: None }
     }
 
     /// Opens the repository.
-    pub(crate) async fn open(root: &Path) -> Result<Self, CliError> {
+    pub(crate) async fn open(root: &Path, log: Arc<Log>) -> Result<Self, CliError> {
         if !Node::is_initialized(root) {
             return Err(CliError::NoRepository(root.to_owned()));
         }
         let node = Node::open(root, OpenOptions::default()).await.map_err(CliError::inner)?;
-        Ok(Self { service: Service::new(node.clone(), ServiceOptions::default()), node: Some(node) })
+        Ok(Self { service: Service::new(node.clone(), options(log)), node: Some(node) })
     }
 
     /// Carries out a request.
@@ -47,4 +49,8 @@ impl Local {
             None => Ok(()),
         }
     }
+}
+
+fn options(log: Arc<Log>) -> ServiceOptions {
+    ServiceOptions { log: Some(log), ..ServiceOptions::default() }
 }

@@ -78,7 +78,7 @@ impl Log {
         let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
         let all = matches!(part, "all" | "*");
         if !all && !levels.contains_key(part) {
-            return Err(format!("Error: No such logger: {part}"));
+            return Err(format!("no such logger: {part}; `log ls` lists them"));
         }
         levels
             .iter_mut()

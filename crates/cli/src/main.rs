@@ -24,6 +24,7 @@ mod progress;
 mod remote;
 mod session;
 mod text;
+mod tour;
 mod upload;
 
 use std::ffi::OsString;

@@ -3,6 +3,7 @@
 //! Path: `app` → here → a daemon (`remote`) or a node in this process (`local`) → [`Answer`] → `commands`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use hyper::Request;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
@@ -14,6 +15,7 @@ use crate::args::{CommandLine, Inputs};
 use crate::console::Console;
 use crate::error::CliError;
 use crate::local::Local;
+use crate::logging::Log;
 use crate::persona::Persona;
 use crate::remote::{ApiAddress, Connection, authorization};
 use crate::upload::{Upload, WalkOptions};
@@ -33,6 +35,8 @@ pub(crate) struct Session<'a> {
     pub(crate) inputs: Inputs,
     /// The repository's folder.
     pub(crate) repository: PathBuf,
+    /// What this process logs.
+    pub(crate) log: Arc<Log>,
     api: Option<String>,
     secret: Option<String>,
     door: Option<Door>,
@@ -51,6 +55,7 @@ impl<'a> Session<'a> {
         console: &'a mut Console,
         line: &CommandLine,
         inputs: Inputs,
+        log: Arc<Log>,
     ) -> Self {
         let mut invocation = line.invocation.clone();
         invocation.arguments.clone_from(&inputs.strings);
@@ -64,6 +69,7 @@ impl<'a> Session<'a> {
             invocation,
             inputs,
             repository: persona.repository(directory),
+            log,
             api: line.local_string("api").map(str::to_owned),
             secret: line.local_string("api-auth").map(str::to_owned),
             door: None,
@@ -124,12 +130,14 @@ impl<'a> Session<'a> {
         if self.door.is_none() {
             self.door = Some(self.open_door().await?);
         }
-        let response = match &mut self.door {
-            Some(Door::Daemon(connection)) => connection.call(request).await?,
-            Some(Door::Here(local)) => local.call(request).await?,
-            None => return Err(CliError::LocalOnly),
-        };
-        Answer::new(response).await
+        match &mut self.door {
+            Some(Door::Daemon(connection)) => Answer::new(connection.call(request).await?).await,
+            // The reference node tells whose fault it was of requests to a daemon only.
+            Some(Door::Here(local)) => {
+                Answer::new(local.call(request).await?).await.map_err(CliError::nobodys_fault)
+            }
+            None => Err(CliError::LocalOnly),
+        }
     }
 
     /// Finds the daemon: the one that was named, else the one that wrote its address into the repository, else
@@ -137,7 +145,7 @@ impl<'a> Session<'a> {
     async fn open_door(&self) -> Result<Door, CliError> {
         let command = self.invocation.command;
         if command.place != Place::DaemonOnly && !command.needs_repository && self.api.is_none() {
-            return Ok(Door::Here(Local::without_repository()));
+            return Ok(Door::Here(Local::without_repository(self.log.clone())));
         }
         if let Some(address) = &self.api {
             return Ok(Door::Daemon(Connection::open(&address.parse()?).await?));
@@ -154,7 +162,7 @@ impl<'a> Session<'a> {
         if command.place == Place::DaemonOnly {
             return Err(CliError::DaemonOnly(self.invocation.path.join(" ")));
         }
-        Ok(Door::Here(Local::open(&self.repository).await?))
+        Ok(Door::Here(Local::open(&self.repository, self.log.clone()).await?))
     }
 
     /// Whether a daemon answers for this repository.

@@ -3,7 +3,6 @@
 //! Order: repository (made on first use) → node → listeners → address files → "ready". Down the same way back:
 //! doors, node, lock.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -14,7 +13,6 @@ use tokio::task::JoinSet;
 use super::{banner, init, version};
 use crate::error::CliError;
 use crate::listen::{self, Doors};
-use crate::logging::Log;
 use crate::persona::Persona;
 use crate::session::Session;
 
@@ -23,7 +21,7 @@ const COLLECT_EVERY: Duration = Duration::from_secs(3600);
 /// Percentage of the size it may have at which collection begins.
 const COLLECT_PERCENT: u64 = 90;
 
-pub(crate) async fn run(session: &mut Session<'_>, log: Arc<Log>) -> Result<(), CliError> {
+pub(crate) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
     greet(session)?;
     prepare(session)?;
     let options = OpenOptions {
@@ -32,7 +30,7 @@ pub(crate) async fn run(session: &mut Session<'_>, log: Arc<Log>) -> Result<(), 
     };
     let mut signals = Signals::new().map_err(CliError::System)?;
     let node = Node::open(&session.repository, options).await.map_err(CliError::inner)?;
-    let served = serve(session, &node, &mut signals, log).await;
+    let served = serve(session, &node, &mut signals).await;
     let down = tokio::select! {
         down = node.shutdown() => down.map_err(CliError::inner),
         // A second signal: whoever sends it does not want to wait.
@@ -67,12 +65,7 @@ fn prepare(session: &mut Session<'_>) -> Result<(), CliError> {
 }
 
 /// Opens the doors and keeps them open until somebody asks for the end.
-async fn serve(
-    session: &mut Session<'_>,
-    node: &Node,
-    signals: &mut Signals,
-    log: Arc<Log>,
-) -> Result<(), CliError> {
+async fn serve(session: &mut Session<'_>, node: &Node, signals: &mut Signals) -> Result<(), CliError> {
     let doors = Doors::open(node).await?;
     if let Some(address) = doors.api_addresses().first() {
         node.write_api_file(&listen::reachable(address)).map_err(CliError::inner)?;
@@ -89,7 +82,7 @@ async fn serve(
         gateway: doors.gateway_addresses(),
         mdns: node.settings().mdns,
     };
-    let mut tasks: JoinSet<()> = doors.serve(node, log)?;
+    let mut tasks: JoinSet<()> = doors.serve(node, session.log.clone())?;
     if session.invocation.bool("enable-gc") {
         tasks.spawn(collect_when_full(node.clone()));
     }

@@ -38,7 +38,7 @@ pub(crate) fn own() -> VersionInfo {
         commit: String::new(),
         repo: COMPATIBLE_REPO_VERSION.to_string(),
         system: format!("{}/{}", processor(), std::env::consts::OS),
-        golang: format!("none (ipse/{VERSION})"),
+        golang: concat!("rust", env!("CARGO_PKG_RUST_VERSION")).to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why an archive could not be unpacked.
 
 use std::io;
+use std::path::PathBuf;
 
 use ipse_base::{ErrorKind, Kind};
 
@@ -32,6 +33,9 @@ pub(crate) enum ExtractError {
     /// A component on the way is no directory.
     #[error("cannot traverse non-directory objects")]
     NotDirectory,
+    /// A device, pipe or socket stands where a file should be written.
+    #[error("{} is a device, pipe or socket and is left alone", .0.display())]
+    Special(PathBuf),
     /// Something that is no file, directory or symbolic link.
     #[error("unrecognized tar header type: {0}")]
     Type(u8),
@@ -55,7 +59,7 @@ impl ErrorKind for ExtractError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::File(_) => Some("choose another place with --output".into()),
+            Self::File(_) | Self::Special(_) => Some("choose another place with --output".into()),
             Self::Symlink | Self::NotDirectory => Some(
                 "something else stands in the way at the destination; choose an empty place with --output"
                     .into(),

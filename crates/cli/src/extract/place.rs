@@ -57,13 +57,15 @@ pub(super) fn checked(output: &Path, parts: &[&OsStr]) -> Result<PathBuf, Extrac
     Ok(path)
 }
 
-/// Makes room for a file or link: removes a file, link or empty folder of that name.
-pub(super) fn clear(path: &Path) -> Result<(), FileError> {
+/// Makes room for a file or link: removes a file, link or empty folder of that name, and nothing else, so that
+/// no device is lost to a slip of the hand.
+pub(super) fn clear(path: &Path) -> Result<(), ExtractError> {
     let gone = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir(path),
-        Ok(_) => fs::remove_file(path),
+        Ok(metadata) if metadata.is_file() || metadata.is_symlink() => fs::remove_file(path),
+        Ok(_) => return Err(ExtractError::Special(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     };
-    gone.map_err(FileError::at("remove", path))
+    Ok(gone.map_err(FileError::at("remove", path))?)
 }

@@ -124,6 +124,17 @@ fn a_link_in_the_way_is_replaced_and_not_followed() {
 }
 
 #[test]
+fn devices_are_left_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let socket = place.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let bytes = archive(&[Item::File("name", "x")]);
+    assert!(run(&bytes, socket.clone()).unwrap_err().ends_with("is left alone"));
+    assert!(socket.exists());
+    run(&bytes, "/dev/null".into()).unwrap();
+}
+
+#[test]
 fn an_archive_that_ends_early_leaves_no_half_file() {
     let place = tempfile::tempdir().unwrap();
     let bytes = archive(&[Item::File("name", &"x".repeat(5000))]);

@@ -27,6 +27,19 @@ pub(crate) fn escape(name: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Text of several lines from elsewhere: line ends and tabs stay, everything else that can't be printed is escaped.
+pub(crate) fn escape_lines(text: &str) -> Cow<'_, str> {
+    let stays = |c: char| matches!(c, '\n' | '\t') || printable(c);
+    if text.chars().all(stays) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if stays(c) { out.push(c) } else { write_escape(c, &mut out) }
+    }
+    Cow::Owned(out)
+}
+
 fn write_escape(c: char, out: &mut String) {
     let code = u32::from(c);
     // Writing to a string can't fail.
@@ -64,6 +77,7 @@ mod tests {
     #[test]
     fn what_a_terminal_acts_on_does_not_reach_it() {
         assert_eq!(escape("a\x1b[31m\n\\"), "a\\x1b[31m\\n\\\\");
+        assert_eq!(escape_lines("a\\\x1b\n\tb"), "a\\\\x1b\n\tb");
         assert_eq!(escape("\u{202e}x\u{a0}\u{e0001}"), "\\u202ex\\u00a0\\U000e0001");
     }
 }

@@ -5,5 +5,5 @@ mod escape;
 mod size;
 
 pub(crate) use columns::Columns;
-pub(crate) use escape::escape;
+pub(crate) use escape::{escape, escape_lines};
 pub(crate) use size::size;

@@ -59,10 +59,13 @@ fn what_cannot_be_read_is_reported_and_the_rest_goes_on() {
     let (folder, files) = folder();
     let socket = folder.path().join("dir/a socket");
     let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let odd = std::os::unix::ffi::OsStrExt::from_bytes(b"odd\xff");
+    fs::write(folder.path().join("dir").join::<&std::ffi::OsStr>(odd), "x").unwrap();
     std::os::unix::fs::symlink("nowhere", folder.path().join("dir/dangling")).unwrap();
     let (text, skipped, reports) =
         collect(files, WalkOptions { follow_links: true, ..WalkOptions::default() });
-    assert_eq!(skipped, 2, "{reports:?}");
+    assert_eq!(skipped, 3, "{reports:?}");
+    assert!(reports.iter().any(|report| report.ends_with("the name is not valid UTF-8")), "{reports:?}");
     assert!(reports.iter().any(|report| report.starts_with("unrecognized file type for ")), "{reports:?}");
     assert!(
         reports.iter().any(|report| report.ends_with("dangling: no such file or directory")),

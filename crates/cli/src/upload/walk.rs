@@ -53,6 +53,9 @@ pub(super) enum WalkError {
     /// No file, directory or symbolic link.
     #[error("unrecognized file type for {}: {kind}", path.display())]
     Kind { path: PathBuf, kind: &'static str },
+    /// A name that no entry can have.
+    #[error("{}: the name is not valid UTF-8", .0.display())]
+    Name(PathBuf),
     /// A link leads back to a directory that is being walked.
     #[error("symbolic link {} leads back to a folder around it", .0.display())]
     Circle(PathBuf),
@@ -81,6 +84,9 @@ impl Walk {
     }
 
     fn visit(&mut self, path: PathBuf, name: Vec<u8>) -> Result<Found, WalkError> {
+        if std::str::from_utf8(&name).is_err() {
+            return Err(WalkError::Name(path));
+        }
         let metadata = self.metadata(&path)?;
         let stamp = Stamp::of(&metadata, self.options);
         let kind = metadata.file_type();
