@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use ipse_base::{
@@ -25,21 +25,29 @@ use ipse_base::{
 };
 use ipse_net::{Identity, KeyKind, Net, NetOptions};
 
-/// Blocks of the server; the client's is empty and forgets what is put.
-struct Memory(HashMap<Cid, Block>);
+/// Blocks of the server; the client's holds what was put and not yet taken by its session.
+#[derive(Default)]
+struct Memory(Mutex<HashMap<Cid, Block>>);
+
+impl Memory {
+    fn blocks(&self) -> MutexGuard<'_, HashMap<Cid, Block>> {
+        self.0.lock().unwrap()
+    }
+}
 
 impl LocalBlocks for Memory {
     fn local(&self, cid: &Cid) -> Result<Option<Block>, SourceError> {
-        Ok(self.0.get(cid).cloned())
+        Ok(self.blocks().get(cid).cloned())
     }
 
     fn local_size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
-        Ok(self.0.get(cid).map(|block| block.data().len() as u64))
+        Ok(self.blocks().get(cid).map(|block| block.data().len() as u64))
     }
 }
 
 impl BlockSink for Memory {
-    fn put(&self, _: &[Block]) -> Result<(), SinkError> {
+    fn put(&self, blocks: &[Block]) -> Result<(), SinkError> {
+        self.blocks().extend(blocks.iter().map(|block| (block.cid().clone(), block.clone())));
         Ok(())
     }
 
@@ -54,18 +62,17 @@ fn block(number: usize, bytes: usize) -> Block {
     Block::hash(Codec::RAW, HashCode::SHA2_256, data.into()).unwrap()
 }
 
-async fn net(transport: &str, memory: Memory) -> Net {
+async fn net(transport: &str, memory: Arc<Memory>) -> Net {
     let listen = if transport == "quic" { "/ip4/127.0.0.1/udp/0/quic-v1" } else { "/ip4/127.0.0.1/tcp/0" };
     let mut options = NetOptions::new(Identity::generate(KeyKind::Ed25519).unwrap());
     options.listen = vec![listen.to_owned()];
     options.mdns = false;
-    let memory = Arc::new(memory);
     Net::start(options, memory.clone(), memory).await.unwrap()
 }
 
 async fn serve(transport: &str, count: usize, bytes: usize) {
     let blocks = (0..count).map(|number| block(number, bytes)).map(|block| (block.cid().clone(), block));
-    let net = net(transport, Memory(blocks.collect())).await;
+    let net = net(transport, Arc::new(Memory(Mutex::new(blocks.collect())))).await;
     let before = usage::line();
     println!("{}/p2p/{}", net.listen_addresses()[0], net.peer_id());
     tokio::task::spawn_blocking(|| std::io::stdin().lines().next()).await.unwrap();
@@ -82,7 +89,8 @@ async fn fetch(transport: &str, count: usize, bytes: usize) {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let address = lines.next().unwrap().unwrap();
-    let net = net(transport, Memory(HashMap::new())).await;
+    let memory = Arc::new(Memory::default());
+    let net = net(transport, memory.clone()).await;
     let wants: Vec<Want> = (0..count)
         .map(|number| Want {
             cid: block(number, bytes).into_parts().0,
@@ -99,6 +107,7 @@ async fn fetch(transport: &str, count: usize, bytes: usize) {
     while let Some(delivery) = poll_fn(|context| session.poll_next(context)).await {
         let Delivery::Block(block) = delivery else { panic!("{delivery:?}") };
         received += block.data().len();
+        memory.blocks().remove(block.cid());
     }
     let seconds = start.elapsed().as_secs_f64();
     assert_eq!(received, count * bytes);

@@ -17,7 +17,6 @@ use libp2p::swarm::{
 use libp2p::{PeerId, identify, mdns, ping};
 
 use crate::address::without_peer;
-use crate::error::StartError;
 use crate::handler::Handler;
 use crate::link::Link;
 use crate::options::NetOptions;
@@ -43,12 +42,7 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(crate) fn new(
-        key: &Keypair,
-        options: &NetOptions,
-        traffic: Arc<Traffic>,
-        peers: Arc<Peers>,
-    ) -> Result<Self, StartError> {
+    pub(crate) fn new(key: &Keypair, options: &NetOptions, traffic: Arc<Traffic>, peers: Arc<Peers>) -> Self {
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(PENDING_MAX))
             .with_max_pending_outgoing(Some(PENDING_MAX))
@@ -58,17 +52,18 @@ impl Behaviour {
             .with_agent_version(options.agent.clone())
             .with_push_listen_addr_updates(true)
             .with_cache_size(0);
+        // Finding local peers is a convenience; a machine that can't do it is still a node.
         let mdns = options.mdns.then(|| {
             mdns::tokio::Behaviour::new(mdns::Config::default(), key.public().to_peer_id())
-                .map_err(|error| StartError::Setup { part: "multicast DNS", reason: error.to_string() })
+                .inspect_err(|error| tracing::warn!(%error, "no multicast DNS"))
         });
-        Ok(Self {
+        Self {
             limits: connection_limits::Behaviour::new(limits),
             links: Links { traffic, peers, streams_max: options.inbound_streams_max, opening: None },
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL)),
-            mdns: mdns.transpose()?.into(),
-        })
+            mdns: mdns.and_then(Result::ok).into(),
+        }
     }
 }
 

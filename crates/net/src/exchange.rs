@@ -52,8 +52,10 @@ pub(crate) enum Event {
     Wantlist { peer: PeerId, entries: Vec<WantEntry>, full: bool },
     /// A peer's blocks and word of what it has.
     Received { peer: PeerId, blocks: Vec<Taken>, presences: Vec<Presence> },
-    /// A peer sent payload that is no block.
+    /// A peer sent payload that is no block, or a frame that is no message.
     Unusable { peer: PeerId },
+    /// A round trip to a peer was measured.
+    RoundTrip { peer: PeerId, taken: Duration },
     /// A message is being written (with the payload's bytes), or could not be.
     Sent { peer: PeerId, token: Token, bytes: Option<u64> },
     /// Blocks of an answer are not here any more.
@@ -152,6 +154,7 @@ impl Exchange {
             Event::Wantlist { .. } => {}
             Event::Received { peer, blocks, presences } => self.received(&peer, &blocks, presences, now),
             Event::Unusable { peer } => self.client.handle_bad_block(&peer, now),
+            Event::RoundTrip { peer, taken } => self.client.handle_rtt(&peer, taken),
             Event::Sent { peer, token, bytes } => {
                 self.links.sent(token);
                 self.sent(&peer, token, bytes, now);

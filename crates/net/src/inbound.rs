@@ -41,6 +41,10 @@ pub(crate) async fn serve(stream: Stream, peer: PeerId, traffic: Arc<Traffic>) {
     let mut reader = FrameReader::new(stream, BITSWAP_MESSAGE_BYTES_MAX);
     if let Err(fault) = messages(&mut reader, &peer, &traffic).await {
         tracing::debug!(%peer, %fault, "inbound stream reset");
+        if matches!(fault, Fault::Message(_)) {
+            // The exchange is gone only when the net is shutting down.
+            let _ = traffic.events.send(Event::Unusable { peer }).await;
+        }
     }
 }
 

@@ -66,7 +66,7 @@ impl SwarmTask {
     ) -> Result<Self, StartError> {
         let events = traffic.events.clone();
         let key = options.identity.keypair();
-        let behaviour = Behaviour::new(key, options, traffic, peers.clone())?;
+        let behaviour = Behaviour::new(key, options, traffic, peers.clone());
         let swarm = build(key.clone(), behaviour)?;
         let mut task = Self { swarm, peers, events, dials: HashMap::new() };
         task.listen(&options.listen).await?;
@@ -189,7 +189,7 @@ impl SwarmTask {
 
     async fn handle(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
-            SwarmEvent::Behaviour(event) => self.handle_behaviour(event),
+            SwarmEvent::Behaviour(event) => self.handle_behaviour(event).await,
             SwarmEvent::ConnectionEstablished { peer_id, .. } => self.resolve_dials(&peer_id),
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 tracing::debug!(peer = %peer_id, cause = cause.map(tracing::field::display), "connection closed");
@@ -211,7 +211,7 @@ impl SwarmTask {
         }
     }
 
-    fn handle_behaviour(&mut self, event: BehaviourEvent) {
+    async fn handle_behaviour(&mut self, event: BehaviourEvent) {
         match event {
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
                 let Some(peer) = peer::from_libp2p(&peer_id) else { return };
@@ -223,6 +223,8 @@ impl SwarmTask {
             BehaviourEvent::Ping(ping::Event { peer, connection, result: Ok(taken) }) => {
                 if let Some(peer) = peer::from_libp2p(&peer) {
                     self.peers.pinged(&peer, connection, taken);
+                    // The exchange is gone only when the net is shutting down.
+                    let _ = self.events.send(Event::RoundTrip { peer, taken }).await;
                 }
             }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {

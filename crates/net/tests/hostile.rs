@@ -5,46 +5,21 @@ mod support;
 
 use std::time::Duration;
 
-use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use futures::{AsyncReadExt, AsyncWriteExt};
 use ipse_base::{Block, Codec, HashCode};
 use ipse_bitswap::{CidPrefix, Message, ProtocolVersion, WantEntry};
-use libp2p::swarm::SwarmEvent;
-use libp2p::{Multiaddr, Stream, StreamProtocol, noise, tcp, yamux};
-use support::raw::RawBehaviour;
-use support::{Party, TCP, blocks, until, within};
+use libp2p::{Stream, StreamProtocol};
+use support::{BarePeer, Party, TCP, blocks, until, within, write_message};
 use tokio::sync::mpsc;
 
 const BITSWAP: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
 
-/// Connects a bare peer and opens so many streams; they come through the channel as they are opened. Streams
-/// that the victim opens are kept and never read.
+/// A bare peer that opens so many streams and reads nothing of what the victim sends.
 fn attack(victim: &str, streams: usize) -> mpsc::Receiver<Stream> {
-    let address: Multiaddr = victim.parse().unwrap();
-    let (give, take) = mpsc::channel(1024);
-    tokio::spawn(async move {
-        let mut swarm = libp2p::SwarmBuilder::with_new_identity()
-            .with_tokio()
-            .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
-            .unwrap()
-            .with_behaviour(|_| RawBehaviour::new(BITSWAP))
-            .unwrap()
-            .build();
-        swarm.dial(address).unwrap();
-        let mut unread = Vec::new();
-        loop {
-            match swarm.select_next_some().await {
-                SwarmEvent::ConnectionEstablished { peer_id, .. } => {
-                    (0..streams).for_each(|_| swarm.behaviour_mut().open(peer_id));
-                }
-                SwarmEvent::Behaviour(opened) if opened.inbound => unread.push(opened.stream),
-                // The receiver may have all that it wants.
-                SwarmEvent::Behaviour(opened) => drop(give.try_send(opened.stream)),
-                SwarmEvent::ConnectionClosed { .. } => return,
-                _ => {}
-            }
-        }
-    });
-    take
+    let bare = BarePeer::connect(victim, BITSWAP, streams);
+    // Held unread for as long as the test runs.
+    std::mem::forget(bare.inbound);
+    bare.outbound
 }
 
 /// Whether the victim ends the stream within some seconds.
@@ -100,17 +75,6 @@ async fn giant_lengths_and_garbage_end_the_stream_and_nothing_else() {
     })
     .await;
     honest_transfer(&victim).await;
-}
-
-async fn write_message(stream: &mut Stream, message: &Message) {
-    let encoded = message.encode(ProtocolVersion::V1_2);
-    let mut head = Vec::new();
-    ipse_base::varint::write(encoded.len() as u64, &mut head);
-    stream.write_all(&head).await.unwrap();
-    for piece in encoded.pieces() {
-        stream.write_all(piece).await.unwrap();
-    }
-    stream.flush().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,11 +9,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::{AsyncWriteExt, StreamExt};
 use ipse_base::{
     Block, BlockSession, BlockSink, Cid, Codec, Delivery, HashCode, LocalBlocks, Multihash, SinkError,
     SourceError, Want,
 };
+use ipse_bitswap::{Message, ProtocolVersion};
 use ipse_net::{Identity, KeyKind, Net, NetOptions};
+use libp2p::swarm::SwarmEvent;
+use libp2p::{Multiaddr, Stream, StreamProtocol, noise, tcp, yamux};
+use raw::RawBehaviour;
+use tokio::sync::mpsc;
 
 pub const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 pub const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
@@ -140,4 +146,61 @@ pub async fn until(mut what: impl FnMut() -> bool) {
     while !what() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// A peer that speaks one protocol by hand, and neither identify nor ping.
+pub struct BarePeer {
+    /// Streams that it opened.
+    pub outbound: mpsc::Receiver<Stream>,
+    /// Streams that the net opened toward it.
+    pub inbound: mpsc::Receiver<Stream>,
+}
+
+impl BarePeer {
+    /// Connects over TCP and opens so many streams. It lives until the net closes the connection.
+    pub fn connect(address: &str, protocol: StreamProtocol, streams: usize) -> Self {
+        let address: Multiaddr = address.parse().unwrap();
+        let (give_outbound, outbound) = mpsc::channel(1024);
+        let (give_inbound, inbound) = mpsc::channel(1024);
+        let mut swarm = libp2p::SwarmBuilder::with_new_identity()
+            .with_tokio()
+            .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+            .unwrap()
+            .with_behaviour(|_| RawBehaviour::new(protocol))
+            .unwrap()
+            .build();
+        swarm.dial(address).unwrap();
+        tokio::spawn(async move {
+            loop {
+                match swarm.select_next_some().await {
+                    SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+                        (0..streams).for_each(|_| swarm.behaviour_mut().open(peer_id));
+                    }
+                    // The receiver may have all that it wants.
+                    SwarmEvent::Behaviour(opened) if opened.inbound => {
+                        drop(give_inbound.try_send(opened.stream))
+                    }
+                    SwarmEvent::Behaviour(opened) => drop(give_outbound.try_send(opened.stream)),
+                    SwarmEvent::ConnectionClosed { .. } => return,
+                    _ => {}
+                }
+            }
+        });
+        Self { outbound, inbound }
+    }
+}
+
+/// Writes a message of the newest version as one frame.
+pub async fn write_message(stream: &mut Stream, message: &Message) {
+    write_message_of(ProtocolVersion::V1_2, stream, message).await;
+}
+
+/// Writes a message as one frame.
+pub async fn write_message_of(version: ProtocolVersion, stream: &mut Stream, message: &Message) {
+    let encoded = message.encode(version).to_bytes();
+    let mut frame = Vec::new();
+    ipse_base::varint::write(encoded.len() as u64, &mut frame);
+    frame.extend_from_slice(&encoded);
+    stream.write_all(&frame).await.unwrap();
+    stream.flush().await.unwrap();
 }
