@@ -36,6 +36,35 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     (!text.ends_with(['-', '+'])).then_some(if negative { Duration::ZERO } else { total })
 }
 
+/// Writes a duration: `1.5ms`, `2m3.25s`.
+pub fn format_duration(duration: Duration) -> String {
+    let nanoseconds = duration.as_nanos();
+    match nanoseconds {
+        0 => "0s".to_owned(),
+        1..1_000 => format!("{nanoseconds}ns"),
+        1_000..1_000_000 => format!("{}µs", fraction(nanoseconds, 1_000)),
+        1_000_000..1_000_000_000 => format!("{}ms", fraction(nanoseconds, 1_000_000)),
+        _ => {
+            let minutes = duration.as_secs() / 60;
+            let seconds = fraction(nanoseconds - u128::from(minutes) * 60_000_000_000, 1_000_000_000);
+            match (minutes / 60, minutes % 60) {
+                (0, 0) => format!("{seconds}s"),
+                (0, minutes) => format!("{minutes}m{seconds}s"),
+                (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
+            }
+        }
+    }
+}
+
+/// A number of units with as many digits behind the point as there are.
+fn fraction(value: u128, unit: u128) -> String {
+    let digits = unit.ilog10() as usize;
+    match value % unit {
+        0 => (value / unit).to_string(),
+        rest => format!("{}.{rest:0digits$}", value / unit).trim_end_matches('0').to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +84,21 @@ mod tests {
         }
         for text in ["", "-", "abc", "3", "1 s", "s", ".s", "1.2.3s", "1e9h", "1x"] {
             assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn writes_what_go_writes() {
+        for (nanoseconds, text) in [
+            (0, "0s"),
+            (999, "999ns"),
+            (1_500, "1.5µs"),
+            (12_345_678, "12.345678ms"),
+            (1_000_000_000, "1s"),
+            (62_050_000_000, "1m2.05s"),
+            (3_600_000_000_000, "1h0m0s"),
+        ] {
+            assert_eq!(format_duration(Duration::from_nanos(nanoseconds)), text);
         }
     }
 

@@ -165,11 +165,18 @@ impl Invocation {
                 if !files {
                     return Err(InvocationError::MissingFile(argument.name));
                 }
-            } else {
+            } else if !(files && self.arguments_come_in_body()) {
                 strings = strings.checked_sub(1).ok_or(InvocationError::MissingArgument(argument.name))?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a body that comes along holds this command's arguments, one a line: it takes them from standard
+    /// input, and the address has none.
+    pub fn arguments_come_in_body(&self) -> bool {
+        let takes_lines = self.command.arguments.iter().any(|argument| argument.stdin && !argument.file);
+        takes_lines && self.arguments.is_empty()
     }
 
     /// The address below `/api/v0/` that reads back as this invocation.

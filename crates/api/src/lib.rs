@@ -43,7 +43,7 @@ pub use commands::{
     Peers, PinAdded, PinEntry, PinLine, PinVerified, Pinged, Pins, Protocol, Reference, RemovedBlock,
     RepoStat, RepoVersion, Resolved, Texts, VerifyProgress, VersionInfo, Wantlist,
 };
-pub use duration::parse_duration;
+pub use duration::{format_duration, parse_duration};
 pub use error::{ErrorCode, ErrorReply};
 pub use invocation::{Invocation, InvocationError};
 pub use json::LinkJson;

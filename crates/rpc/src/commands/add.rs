@@ -1,0 +1,211 @@
+//! `add`: the upload goes to the node's importer while its events come back as lines.
+
+use futures::StreamExt;
+use ipse_api::{AddEvent as Line, Invocation};
+use ipse_base::{HashCode, Version};
+use ipse_node::{AddEvent, AddInput, AddOptions, Chunker, ImportOptions, Metadata, Node};
+use tokio::sync::mpsc;
+
+use crate::Failure;
+use crate::context::{CidText, Context};
+use crate::reply::{Reply, driven};
+use crate::upload::{Upload, Uploaded};
+
+/// Blocks that fit into a Cid at the most, in bytes.
+const INLINE_BYTES_MAX: i64 = ipse_base::limits::IDENTITY_BYTES_MAX as i64;
+
+pub(super) async fn add(mut context: Context) -> Result<Reply, Failure> {
+    let upload = context.upload()?;
+    let node = context.node()?;
+    let given = Given::read(&context.invocation)?;
+    let adding = node.add(options(node, &context.invocation, &given)?)?;
+    let (input, mut events) = (adding.input, adding.events);
+    let cids = context.cids;
+    let lines = futures::stream::poll_fn(move |task| events.poll_recv(task))
+        .map(move |event| event.map(|event| line(event, cids)).map_err(Failure::from));
+    Ok(Reply::values(driven(push(upload, input, given), lines)))
+}
+
+/// What the request says about modes and times of everything in it.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    mode: Option<u32>,
+    mtime: Option<(i64, u32)>,
+}
+
+impl Given {
+    fn read(invocation: &Invocation) -> Result<Self, Failure> {
+        let mode = invocation.int("mode").and_then(|mode| u32::try_from(mode).ok());
+        let nanoseconds = invocation.int("mtime-nsecs").and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        if nanoseconds >= 1_000_000_000 {
+            return Err(Failure::invalid("mtime-nsecs must be below 1000000000"));
+        }
+        Ok(Self { mode, mtime: invocation.int("mtime").map(|seconds| (seconds, nanoseconds)) })
+    }
+
+    fn over(self, mode: Option<u32>, mtime: Option<(i64, u32)>) -> Metadata {
+        Metadata { mode: self.mode.or(mode), mtime: self.mtime.or(mtime) }
+    }
+}
+
+/// Pushes the upload into the importer. An importer that stops listening has told why among its events.
+async fn push(mut upload: Upload, input: mpsc::Sender<AddInput>, given: Given) -> Result<(), Failure> {
+    while let Some(uploaded) = upload.next().await? {
+        let next = match uploaded {
+            Uploaded::Directory(head) => AddInput::Directory(head.path, given.over(head.mode, head.mtime)),
+            Uploaded::Symlink(head, target) => {
+                AddInput::Symlink(head.path, target, given.over(head.mode, head.mtime))
+            }
+            Uploaded::File(head) => AddInput::File(head.path, given.over(head.mode, head.mtime)),
+            Uploaded::Data(data) => AddInput::Data(data),
+            Uploaded::FileEnd => AddInput::FileEnd,
+        };
+        if input.send(next).await.is_err() {
+            return Ok(());
+        }
+    }
+    // The same holds for the last message.
+    let _ = input.send(AddInput::Finish).await;
+    Ok(())
+}
+
+fn options(node: &Node, invocation: &Invocation, given: &Given) -> Result<AddOptions, Failure> {
+    Ok(AddOptions {
+        import: import(node.settings().import.clone(), invocation)?,
+        wrap: invocation.bool("wrap-with-directory"),
+        pin: invocation.bool("pin") && !invocation.bool("only-hash"),
+        pin_name: pin_name(invocation)?,
+        only_hash: invocation.bool("only-hash"),
+        progress: invocation.bool("progress"),
+        preserve_mode: invocation.bool("preserve-mode") || given.mode.is_some(),
+        preserve_mtime: invocation.bool("preserve-mtime") || given.mtime.is_some(),
+    })
+}
+
+/// The pin's name; a name for a pin that is not wanted is refused here, since hashing alone never pins.
+fn pin_name(invocation: &Invocation) -> Result<Option<String>, Failure> {
+    let name = invocation.string("pin-name").filter(|name| !name.is_empty());
+    if name.is_some() && !invocation.bool("pin") {
+        return Err(ipse_node::AddError::NameWithoutPin.into());
+    }
+    Ok(name.filter(|_| !invocation.bool("only-hash")))
+}
+
+/// How files become Dags: the repository's way, changed by what the request says. The order of these rules
+/// decides which Cids come out; it is the reference node's.
+fn import(mut import: ImportOptions, invocation: &Invocation) -> Result<ImportOptions, Failure> {
+    let version = invocation.int("cid-version");
+    if let Some(name) = invocation.string("hash") {
+        import.hash = HashCode::from_name(&name)
+            .filter(|hash| hash.is_computable())
+            .ok_or_else(|| Failure::invalid(format!("unrecognized hash function: {name:?}")))?;
+        if import.hash != HashCode::SHA2_256 && version.is_none() {
+            set_version(&mut import, Version::V1);
+        }
+    }
+    match version {
+        None => {}
+        Some(0) if import.hash != HashCode::SHA2_256 => {
+            return Err(Failure::invalid("CIDv0 only supports sha2-256"));
+        }
+        Some(0) => set_version(&mut import, Version::V0),
+        Some(1) => set_version(&mut import, Version::V1),
+        Some(other) => return Err(Failure::invalid(format!("unknown CID version: {other}"))),
+    }
+    if let Some(raw) = invocation.optional_bool("raw-leaves") {
+        import.raw_leaves = raw;
+    }
+    if let Some(chunker) = invocation.string("chunker") {
+        let Chunker::Size(bytes) = Chunker::parse(&chunker)?;
+        import.chunk_bytes = bytes;
+    }
+    if let Some(links) = count(invocation, "max-file-links")? {
+        import.file_links_max = links;
+    }
+    if let Some(links) = count(invocation, "max-directory-links")? {
+        import.directory_links_max = links;
+    }
+    if let Some(fanout) = invocation.int("max-hamt-fanout") {
+        let power = u64::try_from(fanout).ok().filter(|n| n.is_power_of_two() && (8..=1024).contains(n));
+        import.hamt_fanout = power.ok_or_else(|| {
+            Failure::invalid(format!("HAMT fanout must be a power of 2, between 8 and 1024 (got {fanout})"))
+        })?;
+    }
+    if invocation.bool("inline") {
+        let limit = invocation.int("inline-limit").unwrap_or(INLINE_BYTES_MAX);
+        if limit > INLINE_BYTES_MAX {
+            let text =
+                format!("inline-limit {limit} exceeds maximum allowed size of {INLINE_BYTES_MAX} bytes");
+            return Err(Failure::invalid(text));
+        }
+        import.inline_limit = usize::try_from(limit).ok();
+    }
+    Ok(import)
+}
+
+/// Version 1 brings raw leaves; going back to version 0 takes them away.
+fn set_version(import: &mut ImportOptions, version: Version) {
+    if import.cid_version != version {
+        import.raw_leaves = version == Version::V1;
+    }
+    import.cid_version = version;
+}
+
+fn count(invocation: &Invocation, name: &str) -> Result<Option<usize>, Failure> {
+    let Some(number) = invocation.int(name) else { return Ok(None) };
+    let count =
+        usize::try_from(number).map_err(|_| Failure::invalid(format!("{name} must not be negative")))?;
+    Ok(Some(count))
+}
+
+fn line(event: AddEvent, cids: CidText) -> Line {
+    match event {
+        AddEvent::Progress { name, bytes } => Line { name, bytes: Some(bytes), ..Line::default() },
+        AddEvent::Added { name, cid, size, metadata } => Line {
+            name,
+            hash: cids.of(&cid),
+            size: size.to_string(),
+            mode: metadata.mode.map(|mode| format!("{mode:04o}")).unwrap_or_default(),
+            mtime: metadata.mtime.map(|(seconds, _)| seconds),
+            mtime_nsecs: metadata.mtime.map(|(_, nanoseconds)| nanoseconds).filter(|n| *n != 0),
+            ..Line::default()
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &str) -> Result<ImportOptions, Failure> {
+        let invocation = Invocation::from_address("add", query).unwrap();
+        import(ImportOptions::unixfs_v0_2015(), &invocation)
+    }
+
+    #[test]
+    fn versions_hashes_and_leaves() {
+        let of = |query| {
+            let import = read(query).unwrap();
+            (import.cid_version, import.hash, import.raw_leaves)
+        };
+        assert_eq!(of(""), (Version::V0, HashCode::SHA2_256, false));
+        assert_eq!(of("cid-version=1"), (Version::V1, HashCode::SHA2_256, true));
+        assert_eq!(of("cid-version=1&raw-leaves=false"), (Version::V1, HashCode::SHA2_256, false));
+        assert_eq!(of("hash=sha2-512"), (Version::V1, HashCode::SHA2_512, true));
+        assert_eq!(of("raw-leaves=true"), (Version::V0, HashCode::SHA2_256, true));
+    }
+
+    #[test]
+    fn refusals_read_as_the_reference_node_writes_them() {
+        for (query, text) in [
+            ("cid-version=3", "unknown CID version: 3"),
+            ("cid-version=0&hash=sha2-512", "CIDv0 only supports sha2-256"),
+            ("hash=bad", r#"unrecognized hash function: "bad""#),
+            ("chunker=bad", "unrecognized chunker option: bad"),
+            ("max-hamt-fanout=7", "HAMT fanout must be a power of 2, between 8 and 1024 (got 7)"),
+            ("inline=true&inline-limit=500", "inline-limit 500 exceeds maximum allowed size of 128 bytes"),
+        ] {
+            assert_eq!(read(query).unwrap_err().message, text);
+        }
+    }
+}

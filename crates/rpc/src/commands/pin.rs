@@ -1,0 +1,188 @@
+//! `pin`: promises to keep.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use ipse_api::{BadNode, PinAdded, PinEntry, PinLine, PinVerified, Pins};
+use ipse_base::Cid;
+use ipse_node::{Node, Pin, PinError, PinFilter, PinProgress, PinState};
+
+use crate::Failure;
+use crate::context::{CidText, Context};
+use crate::reply::Reply;
+
+/// Time between two lines of progress.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+pub(super) async fn add(context: Context) -> Result<Reply, Failure> {
+    let cids = context.resolved().await?;
+    let recursive = context.invocation.bool("recursive");
+    let name = context.invocation.string("name").filter(|name| !name.is_empty());
+    let progress = Arc::new(PinProgress::default());
+    let pins =
+        PinAdded { pins: cids.iter().map(|cid| context.cids.of(cid)).collect(), ..PinAdded::default() };
+    let work = add_all(context.node()?.clone(), cids, recursive, name, progress.clone());
+    if !context.invocation.bool("progress") {
+        work.await?;
+        return Reply::value(&pins);
+    }
+    let start = tokio::time::Instant::now() + PROGRESS_EVERY;
+    let ticks = tokio::time::interval_at(start, PROGRESS_EVERY);
+    let state = Some((Box::pin(work), ticks, progress, pins));
+    let lines = futures::stream::try_unfold(state, |state| async move {
+        let Some((mut work, mut ticks, progress, pins)) = state else { return Ok::<_, Failure>(None) };
+        tokio::select! {
+            biased;
+            done = &mut work => {
+                done?;
+                Ok(Some((pins, None)))
+            }
+            _ = ticks.tick() => Ok(Some((so_far(&progress), Some((work, ticks, progress, pins))))),
+        }
+    });
+    Ok(Reply::values(lines))
+}
+
+async fn add_all(
+    node: Node,
+    cids: Vec<Cid>,
+    recursive: bool,
+    name: Option<String>,
+    progress: Arc<PinProgress>,
+) -> Result<(), Failure> {
+    for cid in &cids {
+        node.pin_add(cid, recursive, name.clone(), progress.clone()).await?;
+    }
+    Ok(())
+}
+
+fn so_far(progress: &PinProgress) -> PinAdded {
+    PinAdded { pins: Vec::new(), progress: Some(progress.blocks()), bytes: Some(progress.bytes()) }
+}
+
+pub(super) async fn rm(context: Context) -> Result<Reply, Failure> {
+    let cids = context.resolved().await?;
+    let recursive = context.invocation.bool("recursive");
+    for cid in &cids {
+        context.node()?.pin_remove(cid, recursive).await?;
+    }
+    let pins = cids.iter().map(|cid| context.cids.of(cid)).collect();
+    Reply::value(&PinAdded { pins, ..PinAdded::default() })
+}
+
+pub(super) async fn update(context: Context) -> Result<Reply, Failure> {
+    let node = context.node()?;
+    let from = node.resolve_block(&context.path(0)?).await?;
+    let to = node.resolve_block(&context.path(1)?).await?;
+    node.pin_update(&from, &to, context.invocation.bool("unpin")).await?;
+    let pins = vec![context.cids.of(&from), context.cids.of(&to)];
+    Reply::value(&PinAdded { pins, ..PinAdded::default() })
+}
+
+pub(super) async fn ls(context: Context) -> Result<Reply, Failure> {
+    let invocation = &context.invocation;
+    let kind = invocation.string("type").unwrap_or_default();
+    let filter = filter_named(&kind)?;
+    let text = invocation.string("name").filter(|text| !text.is_empty());
+    let names = invocation.bool("names") || text.is_some();
+    let (streamed, cids) = (invocation.bool("stream"), context.cids);
+    let pins = if invocation.arguments.is_empty() {
+        let wanted = move |pin: &Pin| {
+            let name = pin.name.as_deref().unwrap_or_default();
+            futures::future::ready(text.as_deref().is_none_or(|text| name.contains(text)))
+        };
+        let listed = context.node()?.pin_list(filter).map_err(Failure::from).try_filter(wanted);
+        listed.map_ok(move |pin| listed_line(pin, names, cids)).boxed()
+    } else {
+        let lines = asked_lines(context, filter, names).await?;
+        futures::stream::iter(lines).map(Ok).boxed()
+    };
+    if streamed {
+        return Ok(Reply::values(pins));
+    }
+    let entry = |line: PinLine| (line.cid, PinEntry { r#type: line.r#type, name: line.name });
+    let keys: BTreeMap<_, _> = pins.map_ok(entry).try_collect().await?;
+    Reply::value(&Pins { keys })
+}
+
+fn filter_named(kind: &str) -> Result<PinFilter, Failure> {
+    match kind {
+        "all" => Ok(PinFilter::All),
+        "recursive" => Ok(PinFilter::Recursive),
+        "direct" => Ok(PinFilter::Direct),
+        "indirect" => Ok(PinFilter::Indirect),
+        _ => {
+            let text = format!("invalid type '{kind}', must be one of {{direct, indirect, recursive, all}}");
+            Err(Failure::invalid(text))
+        }
+    }
+}
+
+/// A line of a list of all pins. It doesn't say below which pin an indirect one is: there may be many.
+fn listed_line(pin: Pin, names: bool, cids: CidText) -> PinLine {
+    let r#type = match pin.state {
+        PinState::Recursive => "recursive",
+        PinState::Direct => "direct",
+        PinState::Indirect(_) => "indirect",
+    };
+    let name = pin.name.filter(|_| names).unwrap_or_default();
+    PinLine { cid: cids.of(&pin.cid), name, r#type: r#type.to_owned() }
+}
+
+/// The lines of the objects that were asked for; one that is not pinned fails.
+async fn asked_lines(context: Context, filter: PinFilter, names: bool) -> Result<Vec<PinLine>, Failure> {
+    let node = context.node()?;
+    let cids = context.resolved().await?;
+    let states = node.pins_of(&cids).await?;
+    let mut lines = Vec::with_capacity(cids.len());
+    for ((cid, state), asked) in cids.iter().zip(states).zip(&context.invocation.arguments) {
+        let state = state.filter(|state| matches(filter, state));
+        let state = state.ok_or_else(|| PinError::PathNotPinned(asked.clone()))?;
+        let name = if names { node.pin_record(cid).await?.and_then(|pin| pin.name) } else { None };
+        let r#type = match &state {
+            PinState::Indirect(root) => format!("indirect through {}", context.cids.of(root)),
+            other => other.to_string(),
+        };
+        lines.push(PinLine { cid: context.cids.of(cid), name: name.unwrap_or_default(), r#type });
+    }
+    Ok(lines)
+}
+
+const fn matches(filter: PinFilter, state: &PinState) -> bool {
+    match filter {
+        PinFilter::All => true,
+        PinFilter::Recursive => matches!(state, PinState::Recursive),
+        PinFilter::Direct => matches!(state, PinState::Direct),
+        PinFilter::Indirect => matches!(state, PinState::Indirect(_)),
+    }
+}
+
+pub(super) async fn verify(context: Context) -> Result<Reply, Failure> {
+    let (verbose, quiet) = (context.invocation.bool("verbose"), context.invocation.bool("quiet"));
+    if verbose && quiet {
+        return Err(Failure::invalid("the --verbose and --quiet options can not be used at the same time"));
+    }
+    let cids = context.cids;
+    let lines = context.node()?.pin_verify().filter_map(move |checked| {
+        let line =
+            checked.map(|(cid, missing)| verified(&cid, &missing, verbose, cids)).map_err(Failure::from);
+        futures::future::ready(line.transpose())
+    });
+    Ok(Reply::values(lines))
+}
+
+fn verified(cid: &Cid, missing: &[Cid], verbose: bool, cids: CidText) -> Option<PinVerified> {
+    let ok = missing.is_empty();
+    let bad = |cid| BadNode {
+        cid: cids.of(cid),
+        err: format!("block was not found locally (offline): ipld: could not find {cid}"),
+    };
+    (verbose || !ok).then(|| PinVerified {
+        cid: cids.of(cid),
+        ok,
+        bad_nodes: missing.iter().map(bad).collect(),
+        ..PinVerified::default()
+    })
+}

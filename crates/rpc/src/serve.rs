@@ -1,0 +1,129 @@
+//! The listener: connections in, each served until it ends or the node stops.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{ReplyBody, Service};
+
+/// Connections served at a time; further ones wait in the system's queue.
+const CONNECTIONS_MAX: usize = 256;
+/// How long a connection may take to send the head of a request.
+const HEAD_WITHIN: Duration = Duration::from_secs(60);
+/// How long running commands have to end once the node stops.
+const END_WITHIN: Duration = Duration::from_secs(5);
+/// Bytes read from or written to a connection at a time.
+const BUFFER_BYTES: usize = 1024 * 1024;
+/// How long to wait after an error of the listener itself, such as no free descriptors.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// Where connections come from.
+#[derive(Debug)]
+pub enum Listener {
+    /// A TCP port.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    Unix(UnixListener),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Self {
+        Self::Unix(listener)
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Listener {
+    async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Box::new(stream))
+            }
+            Self::Unix(listener) => Ok(Box::new(listener.accept().await?.0)),
+        }
+    }
+}
+
+/// Serves connections until `stop` returns; then lets running commands end, for a few seconds.
+pub async fn serve(listener: impl Into<Listener>, service: Service, stop: impl Future<Output = ()>) {
+    let listener = listener.into();
+    let stopping = CancellationToken::new();
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accept = async {
+            // The semaphore is never closed.
+            let slot = slots.clone().acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        tokio::select! {
+            () = &mut stop => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            (slot, accepted) = accept => match accepted {
+                Ok(stream) => {
+                    let connection = connection(stream, service.clone(), stopping.clone());
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the RPC could not accept a connection");
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    stopping.cancel();
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(END_WITHIN, ended).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+async fn connection(stream: Box<dyn Stream>, service: Service, stopping: CancellationToken) {
+    let respond = service_fn(move |request: Request<Incoming>| {
+        let service = service.clone();
+        async move { Ok::<Response<ReplyBody>, Infallible>(service.call(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(BUFFER_BYTES)
+        .serve_connection(TokioIo::new(stream), respond);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // A caller that went away, or a reply that was broken off: both are the caller's to see.
+        tracing::debug!(%error, "an RPC connection ended early");
+    }
+}
