@@ -45,6 +45,7 @@ mod identity;
 mod inbound;
 mod inbox;
 mod link;
+mod muxer;
 mod net;
 mod options;
 mod outbound;

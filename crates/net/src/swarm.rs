@@ -12,13 +12,14 @@ use libp2p::core::transport::{ListenerId, TransportError};
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{Multiaddr, Swarm, SwarmBuilder, identify, mdns, noise, ping, tcp, tls, yamux};
+use libp2p::{Multiaddr, Swarm, SwarmBuilder, identify, mdns, noise, ping, tcp, tls};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::address::{dial_failure, without_peer};
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::error::{ConnectError, PeerError, StartError};
 use crate::exchange::Event;
+use crate::muxer::Muxer;
 use crate::options::NetOptions;
 use crate::peer;
 use crate::peers::{Peers, identity_of};
@@ -263,11 +264,10 @@ impl SwarmTask {
 
 fn build(key: Keypair, behaviour: Behaviour) -> Result<Swarm<Behaviour>, StartError> {
     let setup = |part| move |reason: String| StartError::Setup { part, reason };
-    let mut muxer = yamux::Config::default();
-    muxer.set_max_num_streams(STREAMS_MAX);
+    let muxer = Muxer::new(STREAMS_MAX);
     let builder = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
-        .with_tcp(tcp::Config::default(), (noise::Config::new, tls::Config::new), move || muxer)
+        .with_tcp(tcp::Config::default(), (noise::Config::new, tls::Config::new), move || muxer.clone())
         .map_err(|error| setup("TCP")(error.to_string()))?
         .with_quic()
         .with_behaviour(|_| behaviour)
