@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use ipse_api::{Invocation, OptionValue, PinAdded, PinLine, PinVerified, Pins};
 
-use super::{ask_each, each};
+use super::ask_each;
 use crate::error::CliError;
 use crate::progress::Progress;
 use crate::session::Session;
@@ -32,11 +32,15 @@ async fn add(session: &mut Session<'_>) -> Result<(), CliError> {
     let manner = if session.invocation.bool("recursive") { "recursively" } else { "directly" };
     let progress = Progress::new(shown, session.console, None);
     let mut answer = session.ask().await?;
-    each(&mut answer, session.console, |added: &PinAdded, out| {
+    let console = &mut *session.console;
+    while let Some(added) = answer.item::<PinAdded>().await? {
         progress.set(added.bytes.unwrap_or_default());
-        progress.suspend(|| added.pins.iter().try_for_each(|cid| writeln!(out, "pinned {cid} {manner}")))
-    })
-    .await
+        progress.suspend(|| -> io::Result<()> {
+            added.pins.iter().try_for_each(|cid| writeln!(console.out(), "pinned {cid} {manner}"))?;
+            console.flush()
+        })?;
+    }
+    Ok(())
 }
 
 fn updated(moved: &PinAdded, out: &mut dyn Write) -> io::Result<()> {
