@@ -217,7 +217,11 @@ fn transport_text(error: &hyper::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        text = cause.downcast_ref::<io::Error>().map_or_else(|| cause.to_string(), system_text);
+        text = match cause.downcast_ref::<io::Error>() {
+            Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => "unexpected EOF".to_owned(),
+            Some(error) => system_text(error),
+            None => cause.to_string(),
+        };
         source = cause.source();
     }
     text

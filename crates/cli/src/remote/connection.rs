@@ -74,3 +74,87 @@ where
     });
     Ok(sender)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, UnixListener};
+
+    use super::*;
+    use crate::answer::Answer;
+    use crate::upload::Upload;
+
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTrailer: X-Stream-Error\r\n\
+        Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+
+    /// What a client makes of a server that says `reply` and closes the connection.
+    async fn heard(reply: String) -> Result<Vec<u8>, CliError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 1024];
+            let read = stream.read(&mut head).await.unwrap();
+            stream.write_all(reply.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&head[..read]).into_owned()
+        });
+        let address = ApiAddress::Tcp { host: "127.0.0.1".to_owned(), port };
+        let mut connection = Connection::open(&address).await?;
+        let request = Request::post("/api/v0/cat").body(Upload::none().body).unwrap();
+        let mut answer = Answer::new(connection.call(request).await?).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        let head = server.await.unwrap().to_lowercase();
+        assert!(
+            head.starts_with("post /api/v0/cat http/1.1\r\n")
+                && head.contains(&format!("host: 127.0.0.1:{port}"))
+        );
+        Ok(bytes)
+    }
+
+    fn listen(reply: &str) -> Result<Vec<u8>, String> {
+        wait_io(heard(reply.to_owned())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_whole_answer_is_heard() {
+        assert_eq!(listen(&format!("{CHUNKED}0\r\n\r\n")).unwrap(), b"abc");
+    }
+
+    #[test]
+    fn an_answer_that_ends_early_is_an_error() {
+        assert_eq!(listen(CHUNKED).unwrap_err(), "unexpected EOF");
+        let counted = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc";
+        assert_eq!(listen(counted).unwrap_err(), "unexpected EOF");
+        assert_eq!(listen("").unwrap_err(), "unexpected EOF");
+    }
+
+    #[test]
+    fn a_trailer_is_an_error() {
+        let reply = format!("{CHUNKED}0\r\nX-Stream-Error: the disk is gone\r\n\r\n");
+        assert_eq!(listen(&reply).unwrap_err(), "the disk is gone");
+    }
+
+    #[test]
+    fn nobody_listens() {
+        let error =
+            wait_io(Connection::open(&ApiAddress::Tcp { host: "127.0.0.1".to_owned(), port: 1 })).err();
+        assert!(matches!(error, Some(CliError::Connect { .. })));
+    }
+
+    #[test]
+    fn a_socket_in_the_file_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        wait_io(async {
+            let _listener = UnixListener::bind(&path).unwrap();
+            assert!(Connection::open(&ApiAddress::Unix(path.clone())).await.is_ok());
+        });
+    }
+
+    fn wait_io<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+}
