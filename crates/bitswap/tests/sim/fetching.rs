@@ -101,6 +101,27 @@ fn each_peer_gives_what_it_can() {
 }
 
 #[test]
+fn a_quick_peer_takes_over_what_a_slow_one_has_not_begun() {
+    let (shares, took, duplicates) = shares(&[100e6, 0.5e6], 5000, 4096);
+    assert!(took < Duration::from_millis(800), "{took:?}");
+    assert!(shares[1] < 0.05 && duplicates < 0.02, "{shares:?}, {duplicates} twice");
+}
+
+#[test]
+fn a_window_that_shrank_grows_again() {
+    let content = blocks(0, 1040, 300_000);
+    let mut world = World::new(13);
+    let server = world.node_with(&content);
+    let client = world.node();
+    world.connect(client, server, &Link::new(70, 1.5e6));
+    let session = world.fetch(client, wants(&content), None);
+    world.run_until(MINUTE, |world| world.delivered(client, session) >= 40);
+    world.set_rate(server, client, 200e6);
+    let took = world.run_to_delivery(client, session, 1040, MINUTE);
+    assert!(took < Duration::from_secs(4), "{took:?}: 1,000 blocks take 1.5 s once the window is open");
+}
+
+#[test]
 fn a_peer_with_half_of_the_content_gives_its_half() {
     let content = blocks(0, 1000, 64 * 1024);
     let mut world = World::new(5);
@@ -164,11 +185,13 @@ fn a_cancelled_want_leaves_every_ledger() {
     let session = world.fetch(client, wants(&content), None);
     world.run_until(MINUTE, |world| world.delivered(client, session) >= 10);
     world.with_client(client, |client, now| client.close_session(session, now));
-    world.run_for(Duration::from_secs(2));
+    // Long enough for the cancels, and too short for what had been asked for.
+    world.run_for(Duration::from_millis(60));
     let id = world.nodes[client].id.clone();
     for server in servers {
         assert_eq!(world.nodes[server].server.wantlist(&id), []);
     }
+    world.run_for(Duration::from_secs(2));
     let node = &world.nodes[client];
     assert_eq!((node.client.in_flight(), node.client.wantlist().len()), (0, 0));
     // What was on its way is a duplicate and no reason to drop anyone.

@@ -75,6 +75,27 @@ fn a_peer_that_reads_nothing_does_not_hold_others_up() {
     assert!(took < Duration::from_secs(3), "{took:?}");
 }
 
+#[test]
+fn time_without_wants_is_not_saved_up() {
+    let mut desk = Desk::with(ServerOptions { sending_bytes_max: 1024 * 1024 });
+    let wants: Vec<_> = (0..900).map(|number| WantEntry::block(cid(number), 1)).collect();
+    let length = 1024 * 1024;
+    desk.ask(0, &wants);
+    for _ in 0..500 {
+        let send = desk.look_up(|_| Some(length)).remove(0);
+        desk.finish(send);
+    }
+    desk.ask(1, &wants);
+    let mut turns = [0u32; 2];
+    for _ in 0..20 {
+        let send = desk.look_up(|_| Some(length)).remove(0);
+        let ServerOutput::Send { peer: to, .. } = &send else { panic!("a send") };
+        turns[usize::from(*to == peer(1))] += 1;
+        desk.finish(send);
+    }
+    assert!(turns[0] >= 9 && turns[1] >= 9, "{turns:?}");
+}
+
 /// A server, driven by hand.
 struct Desk {
     server: Server,

@@ -175,6 +175,11 @@ impl World {
         self.wires.get_mut(&(from, to)).unwrap().lose = count;
     }
 
+    /// Changes how fast one direction is, for what is sent from now on.
+    pub(crate) fn set_rate(&mut self, from: usize, to: usize, rate: f64) {
+        self.wires.get_mut(&(from, to)).unwrap().link.rate = rate;
+    }
+
     /// Fails the next messages of one direction.
     pub(crate) fn refuse_next(&mut self, from: usize, to: usize, count: u32) {
         self.wires.get_mut(&(from, to)).unwrap().refuse = count;
