@@ -92,6 +92,7 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
             listen: settings.swarm_addresses.clone(),
             mdns: settings.mdns,
             agent: agent.clone(),
+            serve: settings.bitswap_server,
             ..NetOptions::new(key.clone())
         };
         let net = Net::start(net_options, Arc::new(store.clone()), Arc::new(store.clone())).await?;

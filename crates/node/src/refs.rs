@@ -1,10 +1,11 @@
 //! Lists the links of Dags, and the blocks that are here.
 
 use futures::stream::{self, BoxStream, StreamExt};
-use ipse_base::{Cid, Path};
+use ipse_base::{Cid, Codec, Path};
 use ipse_dag::{Leaves, Walk, WalkOptions};
+use ipse_store::IndexError;
 
-use crate::fetch::{Driver, Stream};
+use crate::fetch::{self, Driver, Stream};
 use crate::{Node, ReadError, RepoError};
 
 /// One link, as `refs` prints it.
@@ -34,6 +35,8 @@ impl Node {
     /// [`ReadError`] where the path does not resolve; later errors come in the stream.
     pub async fn refs(&self, path: &Path, options: RefsOptions) -> Result<Stream<Reference>, ReadError> {
         let root = self.resolve_block(path).await?;
+        // A raw root links nothing, and is still no answer where it can't be had.
+        fetch::block(self.source(), &root).await?;
         let walk = Walk::new(
             vec![root],
             WalkOptions {
@@ -54,13 +57,14 @@ impl Node {
         Ok(links.boxed())
     }
 
-    /// Every block that is here, in no order: version 1 Cids with the codec under which each was first stored.
+    /// Every block that is here, in no order, as version 1 Cids of raw bytes, as the reference node lists them:
+    /// a block is kept by its hash, and the same bytes may be known under several codecs.
     pub fn refs_local(&self) -> BoxStream<'static, Result<Cid, RepoError>> {
         let node = self.clone();
         let opened = tokio::task::spawn_blocking(move || node.store().iter());
         stream::once(async move {
             match opened.await {
-                Ok(Ok(cids)) => crate::blocking::stream(cids, |cid| cid.map_err(RepoError::Index)),
+                Ok(Ok(cids)) => crate::blocking::stream(cids, as_raw),
                 Ok(Err(error)) => stream::iter([Err(RepoError::Write(error))]).boxed(),
                 Err(_) => stream::iter([Err(RepoError::Stopping)]).boxed(),
             }
@@ -68,4 +72,8 @@ impl Node {
         .flatten()
         .boxed()
     }
+}
+
+fn as_raw(cid: Result<Cid, IndexError>) -> Result<Cid, RepoError> {
+    cid.map(|cid| Cid::v1(Codec::RAW, cid.hash().clone())).map_err(RepoError::Index)
 }
