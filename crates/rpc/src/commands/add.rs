@@ -115,6 +115,14 @@ fn import(mut import: ImportOptions, invocation: &Invocation) -> Result<ImportOp
     if let Some(raw) = invocation.optional_bool("raw-leaves") {
         import.raw_leaves = raw;
     }
+    if has_metadata(invocation) {
+        // A raw block has no room for it.
+        if invocation.optional_bool("raw-leaves") == Some(true) {
+            let text = "raw-leaves can't be used with UnixFS metadata like mode or modification time";
+            return Err(Failure::invalid(text));
+        }
+        import.raw_leaves = false;
+    }
     if let Some(chunker) = invocation.string("chunker") {
         let Chunker::Size(bytes) = Chunker::parse(&chunker)?;
         import.chunk_bytes = bytes;
@@ -143,6 +151,12 @@ fn import(mut import: ImportOptions, invocation: &Invocation) -> Result<ImportOp
     Ok(import)
 }
 
+/// Whether modes or times are to be kept.
+fn has_metadata(invocation: &Invocation) -> bool {
+    let switched = ["preserve-mode", "preserve-mtime"].iter().any(|name| invocation.bool(name));
+    switched || ["mode", "mtime"].iter().any(|name| invocation.int(name).is_some_and(|value| value != 0))
+}
+
 /// Version 1 brings raw leaves; going back to version 0 takes them away.
 fn set_version(import: &mut ImportOptions, version: Version) {
     if import.cid_version != version {
@@ -165,7 +179,7 @@ fn line(event: AddEvent, cids: CidText) -> Line {
             name,
             hash: cids.of(&cid),
             size: size.to_string(),
-            mode: metadata.mode.map(|mode| format!("{mode:04o}")).unwrap_or_default(),
+            mode: metadata.mode.map(|mode| format!("0{mode:o}")).unwrap_or_default(),
             mtime: metadata.mtime.map(|(seconds, _)| seconds),
             mtime_nsecs: metadata.mtime.map(|(_, nanoseconds)| nanoseconds).filter(|n| *n != 0),
             ..Line::default()
@@ -192,6 +206,7 @@ mod tests {
         assert_eq!(of("cid-version=1"), (Version::V1, HashCode::SHA2_256, true));
         assert_eq!(of("cid-version=1&raw-leaves=false"), (Version::V1, HashCode::SHA2_256, false));
         assert_eq!(of("hash=sha2-512"), (Version::V1, HashCode::SHA2_512, true));
+        assert_eq!(of("cid-version=1&preserve-mode=true"), (Version::V1, HashCode::SHA2_256, false));
         assert_eq!(of("raw-leaves=true"), (Version::V0, HashCode::SHA2_256, true));
     }
 
@@ -201,6 +216,10 @@ mod tests {
             ("cid-version=3", "unknown CID version: 3"),
             ("cid-version=0&hash=sha2-512", "CIDv0 only supports sha2-256"),
             ("hash=bad", r#"unrecognized hash function: "bad""#),
+            (
+                "raw-leaves=true&mode=0644",
+                "raw-leaves can't be used with UnixFS metadata like mode or modification time",
+            ),
             ("chunker=bad", "unrecognized chunker option: bad"),
             ("max-hamt-fanout=7", "HAMT fanout must be a power of 2, between 8 and 1024 (got 7)"),
             ("inline=true&inline-limit=500", "inline-limit 500 exceeds maximum allowed size of 128 bytes"),

@@ -49,16 +49,9 @@ impl Archive {
     pub(super) fn event(&mut self, event: TreeEvent) -> Result<Vec<Bytes>, Failure> {
         match event {
             TreeEvent::Directory { path, mode, mtime } => {
-                let path = format!("{}/", checked(&path)?);
+                let path = checked(&path)?;
                 let mode = mode.unwrap_or(DIRECTORY_MODE);
-                Ok(self.header(&Entry {
-                    path: &path,
-                    kind: EntryType::Directory,
-                    size: 0,
-                    mode,
-                    mtime,
-                    target: "",
-                }))
+                Ok(self.header(&Entry { path, kind: EntryType::Directory, size: 0, mode, mtime, target: "" }))
             }
             TreeEvent::Symlink { path, target, mtime } => {
                 let path = checked(&path)?;
@@ -220,7 +213,7 @@ mod tests {
         assert_eq!(
             seen,
             [
-                ("d/".to_owned(), EntryType::Directory, 0, None),
+                ("d".to_owned(), EntryType::Directory, 0, None),
                 ("d/f".to_owned(), EntryType::Regular, 600, None),
                 (long, EntryType::Regular, 0, None),
                 ("d/l".to_owned(), EntryType::Symlink, 0, Some(150)),

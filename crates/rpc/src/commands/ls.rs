@@ -40,13 +40,17 @@ fn object(hash: String, links: Vec<ListedLink>) -> Listing {
 
 fn link(entry: ListEntry, cids: CidText) -> ListedLink {
     // What the directory itself tells is the size of the whole Dag, which nobody asked for.
-    let size = if matches!(entry.kind, Some(NodeKind::File | NodeKind::Raw)) { entry.size } else { 0 };
+    let size = match entry.kind {
+        Some(NodeKind::File | NodeKind::Raw) => entry.size,
+        Some(NodeKind::Symlink) => entry.target.as_ref().map_or(0, |target| target.len() as u64),
+        _ => 0,
+    };
     ListedLink {
         hash: cids.of(&entry.cid),
         size,
         r#type: number(entry.kind),
         target: entry.target.unwrap_or_default(),
-        mode: entry.mode.unwrap_or(0),
+        mode: entry.mode.map_or(0, |mode| mode | kind_bit(entry.kind)),
         mod_time: entry
             .mtime
             .map_or_else(|| NO_TIME.to_owned(), |(seconds, nanoseconds)| time(seconds, nanoseconds)),
@@ -60,6 +64,15 @@ const fn number(kind: Option<NodeKind>) -> i32 {
         Some(NodeKind::Directory | NodeKind::Shard) => 1,
         Some(NodeKind::File | NodeKind::Raw) => 2,
         Some(NodeKind::Symlink) => 4,
+    }
+}
+
+/// The bit that Go's modes have for what is no file.
+const fn kind_bit(kind: Option<NodeKind>) -> u32 {
+    match kind {
+        Some(NodeKind::Directory | NodeKind::Shard) => 1 << 31,
+        Some(NodeKind::Symlink) => 1 << 27,
+        _ => 0,
     }
 }
 
