@@ -185,3 +185,56 @@ impl Peer {
         self.meter.expected(self.asked_bytes + bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ipse_base::{HashCode, Multihash};
+
+    fn slow_peer() -> Peer {
+        let id = PeerId::new(Multihash::digest_of(HashCode::SHA2_256, b"a key").unwrap());
+        let now = Instant::now();
+        let mut peer = Peer::new(id, ProtocolVersion::V1_2, now);
+        peer.meter.begin(now);
+        peer.meter.full();
+        peer.meter.received(100_000, true, now + Duration::from_secs(1));
+        peer
+    }
+
+    #[test]
+    fn a_window_of_less_than_two_blocks_takes_two_of_them() {
+        let mut peer = slow_peer();
+        assert!(peer.meter.window() < 600_000);
+        peer.asked_bytes = 300_000;
+        assert!(peer.has_room());
+        peer.asked_bytes = 600_000;
+        assert!(!peer.has_room());
+    }
+
+    #[test]
+    fn a_full_window_opens_again_when_a_quarter_is_free() {
+        let mut peer = slow_peer();
+        let window = peer.meter.window();
+        peer.asked_bytes = window;
+        assert!(!peer.has_room());
+        peer.asked_bytes = window * 3 / 4 + 1;
+        assert!(!peer.reopens() && !peer.has_room());
+        peer.asked_bytes = window * 3 / 4;
+        assert!(peer.reopens() && peer.has_room());
+        assert!(!peer.reopens(), "that is told once");
+    }
+
+    #[test]
+    fn pauses_after_failed_sends_double_and_end() {
+        let mut peer = slow_peer();
+        let now = Instant::now();
+        peer.sent(false, now);
+        assert_eq!(peer.paused_until, None);
+        for pause in [SEND_PAUSE, SEND_PAUSE * 2, SEND_PAUSE * 4] {
+            peer.sent(false, now);
+            assert_eq!(peer.paused_until, Some(now + pause));
+        }
+        (0..100).for_each(|_| peer.sent(false, now));
+        assert_eq!(peer.paused_until, Some(now + SEND_PAUSE_MAX));
+    }
+}

@@ -264,7 +264,10 @@ fn one_who_waits_asks_again_when_a_silent_peer_speaks() {
     world.connect(client, server, &Link::new(20, 50e6));
     world.lose_next(client, server, u32::MAX);
     let session = world.fetch(client, wants(&content), None);
-    world.run_for(Duration::from_secs(45));
+    world.run_for(Duration::from_secs(25));
+    // Nothing is asked of anyone now, and the next time is seconds away.
+    let idle = world.run_until(MINUTE, |world| world.nodes[client].client.in_flight() == 0);
+    assert!(idle && world.delivered(client, session) == 0);
     world.lose_next(client, server, 0);
     let id = world.nodes[server].id.clone();
     world.with_client(client, |client, now| client.handle_progress(&id, now));
