@@ -209,7 +209,7 @@ impl Node {
     /// Lists pins: those that are records first, then the blocks below recursive ones.
     pub fn pin_list(&self, filter: PinFilter) -> Stream<Pin> {
         let records = crate::blocking::stream(self.store().pins(None), |record| {
-            record.map(Pin::from).map_err(|error| ReadError::plan(error))
+            record.map(Pin::from).map_err(ReadError::plan)
         });
         match filter {
             PinFilter::Recursive => keep(records, |pin| pin.state == PinState::Recursive),
@@ -231,7 +231,7 @@ impl Node {
             let below = below.filter_map(move |visit| {
                 let found = visit.map(|visit| {
                     let root = visit.parent.unwrap_or_else(|| visit.cid.clone());
-                    (!known.contains(&visit.cid)).then(|| Pin {
+                    (!known.contains(&visit.cid)).then_some(Pin {
                         cid: visit.cid,
                         state: PinState::Indirect(root),
                         name: None,

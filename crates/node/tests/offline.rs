@@ -1,5 +1,7 @@
 //! A node without a network: what goes in comes out, what is promised is kept.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;

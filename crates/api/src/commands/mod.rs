@@ -65,6 +65,6 @@ pub(crate) use refs::{LOCAL as REFS_LOCAL, REFS};
 pub(crate) use repo::{REPO, STAT as REPO_STAT};
 pub(crate) use resolve::RESOLVE;
 pub(crate) use stats::STATS;
-pub(crate) use tour::TOUR;
 pub(crate) use swarm::SWARM;
+pub(crate) use tour::TOUR;
 pub(crate) use version::VERSION;
