@@ -43,7 +43,7 @@ impl ErrorKind for StartError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Address { .. } => "addresses look like /ip4/0.0.0.0/tcp/4001 or /ip4/0.0.0.0/udp/4001/quic-v1".into(),
-            Self::Listen { .. } => "another program may use that port: choose one in Addresses.Swarm of the config, or 0 for a free one".into(),
+            Self::Listen { .. } => "stop the program that has that port, or choose another one in Addresses.Swarm of the config (0: any free one)".into(),
             Self::Setup { .. } => return None,
         })
     }
@@ -67,8 +67,8 @@ pub enum ConnectError {
     #[error("invalid peer address: {0}")]
     PeerId(#[from] PeerIdError),
     /// The peer is this node.
-    #[error("dial to self attempted")]
-    Myself,
+    #[error("failed to dial: dial to self attempted")]
+    Myself(PeerId),
     /// No address of the peer is known.
     #[error("failed to find any peer in table")]
     NoAddresses(PeerId),
@@ -112,10 +112,23 @@ fn list(attempts: &[(String, String)]) -> String {
     attempts.iter().map(|(address, reason)| format!("\n  * [{address}] {reason}")).collect()
 }
 
+impl ConnectError {
+    /// The peer that there is no connection to; nothing where none was named that can be read.
+    pub const fn peer(&self) -> Option<&PeerId> {
+        match self {
+            Self::Myself(peer) | Self::NoAddresses(peer) | Self::Aborted(peer) => Some(peer),
+            Self::AllFailed { peer, .. } | Self::OtherPeer { peer, .. } | Self::Limit { peer, .. } => {
+                Some(peer)
+            }
+            Self::Address { .. } | Self::NoPeer | Self::PeerId(_) | Self::Closed => None,
+        }
+    }
+}
+
 impl ErrorKind for ConnectError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Address { .. } | Self::NoPeer | Self::PeerId(_) | Self::Myself => Kind::Invalid,
+            Self::Address { .. } | Self::NoPeer | Self::PeerId(_) | Self::Myself(_) => Kind::Invalid,
             Self::NoAddresses(_) => Kind::NotFound,
             Self::AllFailed { .. } | Self::Aborted(_) | Self::Closed => Kind::Unavailable,
             Self::OtherPeer { .. } => Kind::Denied,
@@ -128,7 +141,7 @@ impl ErrorKind for ConnectError {
             Self::Address { .. } | Self::NoPeer | Self::PeerId(_) => {
                 "an address looks like /ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…; `ipse id` on the other machine prints its own".into()
             }
-            Self::Myself => "this is the peer ID of this very node".into(),
+            Self::Myself(_) => "this is the peer ID of this very node".into(),
             Self::NoAddresses(_) => "give the full address: /ip4/…/tcp/…/p2p/… (`ipse id` on the other machine prints it)".into(),
             Self::AllFailed { .. } => {
                 "check that the other node runs, that the port is the one it listens on, and that no firewall is in between".into()

@@ -53,6 +53,7 @@ mod peer;
 mod peers;
 mod ping;
 mod pipeline;
+mod port;
 mod registry;
 mod session;
 mod swarm;

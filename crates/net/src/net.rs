@@ -148,7 +148,7 @@ impl Net {
         let target = address::parse_target(address)?;
         let peer = target.peer;
         if peer == *self.peer_id() {
-            return Err(ConnectError::Myself);
+            return Err(ConnectError::Myself(peer));
         }
         if self.0.peers.is_connected(&peer) {
             return Ok(peer);
@@ -192,9 +192,12 @@ impl Net {
         self.0.peers.list()
     }
 
-    /// Every address that is known, by peer.
+    /// Every address that is known, by peer; this node with those that it listens on is among them.
     pub fn addresses(&self) -> Vec<(PeerId, Vec<String>)> {
-        self.0.peers.book()
+        let mut known = self.0.peers.book();
+        known.push((self.peer_id().clone(), self.listen_addresses()));
+        known.sort_unstable();
+        known
     }
 
     /// What a connected peer told of itself.

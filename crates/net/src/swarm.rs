@@ -23,6 +23,7 @@ use crate::muxer::Muxer;
 use crate::options::NetOptions;
 use crate::peer;
 use crate::peers::{Peers, identity_of};
+use crate::port;
 use crate::traffic::Traffic;
 
 /// The swarm closes connections that nobody wants after this. Ours are always wanted; see `handler.rs`.
@@ -77,9 +78,7 @@ impl SwarmTask {
     async fn listen(&mut self, addresses: &[String]) -> Result<(), StartError> {
         let mut waiting = Vec::new();
         let mut failures = Vec::new();
-        for text in addresses {
-            let address: Multiaddr =
-                text.parse().map_err(|source| StartError::Address { address: text.clone(), source })?;
+        for (address, text) in listenable(addresses)? {
             match self.swarm.listen_on(address) {
                 Ok(listener) => waiting.push((listener, text)),
                 Err(error) => failures.push((text, listen_failure(&error))),
@@ -280,6 +279,21 @@ fn build(key: Keypair, behaviour: Behaviour) -> Result<Swarm<Behaviour>, StartEr
     Ok(builder.with_swarm_config(config).build())
 }
 
+/// The addresses read, each with its text; all of them are looked at before the first is listened on, as our own
+/// listeners would be found on their ports too.
+fn listenable(addresses: &[String]) -> Result<Vec<(Multiaddr, &String)>, StartError> {
+    let mut read = Vec::with_capacity(addresses.len());
+    for text in addresses {
+        let address = text.parse().map_err(|source| StartError::Address { address: text.clone(), source })?;
+        if port::is_taken(&address) {
+            let reason = "another program listens on this port".to_owned();
+            return Err(StartError::Listen { address: text.clone(), reason });
+        }
+        read.push((address, text));
+    }
+    Ok(read)
+}
+
 /// The listener that an event says the first word of, and why it failed if it did.
 fn first_of(event: &SwarmEvent<BehaviourEvent>) -> (Option<ListenerId>, Option<String>) {
     match event {
@@ -301,7 +315,7 @@ fn listen_failure(error: &TransportError<io::Error>) -> String {
 
 fn connect_failure(peer: PeerId, error: &DialError) -> ConnectError {
     match error {
-        DialError::LocalPeerId { .. } => ConnectError::Myself,
+        DialError::LocalPeerId { .. } => ConnectError::Myself(peer),
         DialError::NoAddresses => ConnectError::NoAddresses(peer),
         DialError::DialPeerConditionFalse(_) | DialError::Aborted => ConnectError::Aborted(peer),
         DialError::WrongPeerId { obtained, address } => ConnectError::OtherPeer {

@@ -138,6 +138,30 @@ async fn a_taken_port_is_a_conflict_and_a_wild_address_is_written_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_cannot_share_a_port() {
+    for transport in [TCP, QUIC] {
+        let first = Party::start(transport).await;
+        let taken = first.net.listen_addresses()[0].clone();
+        let mut options = NetOptions::new(Identity::generate(KeyKind::Ed25519).unwrap());
+        options.listen = vec![taken.clone()];
+        options.mdns = false;
+        let start = || Net::start(options.clone(), first.memory.clone(), first.memory.clone());
+        let error = start().await.err().unwrap();
+        assert!(error.to_string().contains(&taken), "{error}");
+        assert!(error.hint().unwrap().contains("Addresses.Swarm"));
+        assert_eq!(error.kind(), Kind::Conflict);
+        within(5, first.net.shutdown()).await;
+        assert_eq!(start().await.unwrap().listen_addresses(), [taken]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_address_book_has_this_node_too() {
+    let party = Party::start(TCP).await;
+    assert_eq!(party.net.addresses(), [(party.net.peer_id().clone(), party.net.listen_addresses())]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_the_shutdown_everything_says_so() {
     let (server, client) = (Party::start(TCP).await, Party::start(TCP).await);
     client.connect(&server).await;

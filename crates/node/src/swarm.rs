@@ -21,6 +21,16 @@ pub enum SwarmError {
     Peer(#[from] PeerError),
 }
 
+impl SwarmError {
+    /// The peer that was named and could not be connected to.
+    pub const fn unreached(&self) -> Option<&PeerId> {
+        match self {
+            Self::Connect(error) => error.peer(),
+            Self::Offline | Self::Peer(_) => None,
+        }
+    }
+}
+
 impl ErrorKind for SwarmError {
     fn kind(&self) -> Kind {
         match self {
@@ -68,7 +78,7 @@ impl Node {
         Ok(self.net()?.peers())
     }
 
-    /// The addresses known of each peer.
+    /// The addresses known of each peer, and those that this node listens on.
     ///
     /// # Errors
     /// [`SwarmError::Offline`].

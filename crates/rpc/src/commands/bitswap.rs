@@ -1,10 +1,11 @@
 //! `bitswap`: the state of the block exchange.
 
 use ipse_api::{BitswapStat, Ledger, LinkJson, Wantlist};
-use ipse_base::{Cid, PeerId};
+use ipse_base::{Cid, Kind, PeerId};
+use ipse_node::Node;
 
 use crate::Failure;
-use crate::context::{CidText, Context};
+use crate::context::{CidText, Context, NOT_ONLINE};
 use crate::reply::Reply;
 
 fn links(cids: &[Cid], text: CidText) -> Vec<LinkJson> {
@@ -28,8 +29,14 @@ pub(super) async fn stat(context: Context) -> Result<Reply, Failure> {
     })
 }
 
-pub(super) async fn wantlist(context: Context) -> Result<Reply, Failure> {
+/// The node, for the commands that refuse in fewer words than [`stat`] does.
+fn online(context: &Context) -> Result<&Node, Failure> {
     let node = context.node()?;
+    if node.is_online() { Ok(node) } else { Err(Failure::new(Kind::Unavailable, NOT_ONLINE)) }
+}
+
+pub(super) async fn wantlist(context: Context) -> Result<Reply, Failure> {
+    let node = online(&context)?;
     let peer = context.invocation.string("peer").map(|text| text.parse::<PeerId>()).transpose()?;
     let other = peer.filter(|peer| peer != node.peer_id());
     let wanted = node.bitswap_wantlist(other.as_ref()).await?;
@@ -38,7 +45,7 @@ pub(super) async fn wantlist(context: Context) -> Result<Reply, Failure> {
 
 pub(super) async fn ledger(context: Context) -> Result<Reply, Failure> {
     let peer: PeerId = context.argument(0)?.parse()?;
-    let ledger = context.node()?.bitswap_ledger(&peer).await?;
+    let ledger = online(&context)?.bitswap_ledger(&peer).await?;
     Reply::value(&Ledger {
         peer: peer.to_string(),
         value: ledger.debt_ratio(),

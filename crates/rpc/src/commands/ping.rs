@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipse_api::Pinged;
 use ipse_base::{Kind, PeerId};
-use ipse_node::Node;
+use ipse_node::{Node, SwarmError};
 
 use crate::Failure;
 use crate::context::{Context, NOT_ONLINE};
@@ -31,7 +31,9 @@ pub(super) async fn ping(context: Context) -> Result<Reply, Failure> {
     let given = context.invocation.int("count").unwrap_or_default();
     let count =
         count.ok_or_else(|| Failure::invalid(format!("ping count must be greater than 0, was {given}")))?;
-    let run = Run { node: node.clone(), peer, left: count, sent: false, times: Vec::new(), failed: false };
+    let target = if text.starts_with('/') { text.to_owned() } else { format!("/p2p/{peer}") };
+    let run =
+        Run { node: node.clone(), peer, target, left: count, sent: false, times: Vec::new(), failed: false };
     let lines = futures::stream::try_unfold(Some(run), |run| async move {
         match run {
             Some(run) => run.next().await,
@@ -45,6 +47,8 @@ pub(super) async fn ping(context: Context) -> Result<Reply, Failure> {
 struct Run {
     node: Node,
     peer: PeerId,
+    /// Whom to dial where there is no connection: an address, or `/p2p/ID`.
+    target: String,
     /// Pings that are still to be sent.
     left: u32,
     /// Whether the first line went out.
@@ -74,7 +78,7 @@ impl Run {
             tokio::time::sleep(EVERY).await;
         }
         self.left -= 1;
-        let line = match self.node.ping(&self.peer).await {
+        let line = match self.measure().await {
             Ok(time) => {
                 self.times.push(time);
                 let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
@@ -86,6 +90,12 @@ impl Run {
             }
         };
         Ok(Some((line, Some(self))))
+    }
+
+    /// One round trip, over a new connection where there is none.
+    async fn measure(&self) -> Result<Duration, SwarmError> {
+        self.node.connect(&self.target).await?;
+        self.node.ping(&self.peer).await
     }
 }
 

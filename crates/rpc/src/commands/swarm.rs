@@ -2,7 +2,7 @@
 
 use ipse_api::{AddressBook, Connection, Peers, Protocol, Texts, format_duration};
 use ipse_base::{ErrorKind, Kind};
-use ipse_node::{Direction, PeerInfo};
+use ipse_node::{Direction, PeerInfo, SwarmError};
 
 use super::id;
 use crate::Failure;
@@ -13,10 +13,22 @@ pub(super) async fn connect(context: Context) -> Result<Reply, Failure> {
     let node = context.node()?;
     let mut strings = Vec::new();
     for address in &context.invocation.arguments {
-        let peer = node.connect(address).await?;
-        strings.push(format!("connect {peer} success"));
+        match node.connect(address).await {
+            Ok(peer) => strings.push(format!("connect {peer} success")),
+            Err(error) => return Err(not_connected(error)),
+        }
     }
     Reply::value(&Texts { strings })
+}
+
+/// Says which of the peers asked for it was, where one was named.
+fn not_connected(error: SwarmError) -> Failure {
+    let peer = error.unreached().cloned();
+    let mut failure = Failure::from(error);
+    if let Some(peer) = peer {
+        failure.message = format!("connect {peer} failure: {}", failure.message);
+    }
+    failure
 }
 
 pub(super) async fn disconnect(context: Context) -> Result<Reply, Failure> {
