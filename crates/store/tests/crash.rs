@@ -242,7 +242,7 @@ fn runs(name: &str, fault: Fault) {
         run(seed.parse().unwrap(), fault);
         return;
     }
-    for seed in 0..count("IPSE_STORE_CRASHES", 200) {
+    for seed in 0..count("IPSE_STORE_CRASHES", 120) {
         let outcome = std::panic::catch_unwind(|| run(seed, fault));
         assert!(outcome.is_ok(), "{name}: seed {seed} fails; run it alone with IPSE_STORE_CRASH_SEED={seed}");
     }

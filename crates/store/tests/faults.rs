@@ -137,3 +137,26 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
     assert!(store.put_blocks(&[leaf(2, 10)]).is_err());
     assert_eq!(store.get(block.cid()).unwrap(), Some(block));
 }
+
+#[test]
+fn a_failed_deletion_does_not_come_to_life_after_a_crash() {
+    for seed in 0..100 {
+        let disk = FakeDisk::new(seed);
+        let store = open(&disk, options()).unwrap();
+        let blocks: Vec<_> = (0..10).map(|number| leaf(number, 200)).collect();
+        let cids: Vec<Cid> = blocks.iter().map(|block| block.cid().clone()).collect();
+        store.put_blocks(&blocks).unwrap();
+        store.commit_blocks().unwrap();
+        disk.fail(1, Fault::Full);
+        assert!(store.delete(&cids).is_err());
+        // All are still there, so nothing is written; but the acknowledgement must hold.
+        store.put_blocks(&blocks).unwrap();
+        store.commit_blocks().unwrap();
+        disk.crash();
+        drop(store);
+        let store = open(&disk, options()).unwrap();
+        for cid in &cids {
+            assert!(store.has(cid).unwrap(), "seed {seed}: {cid}");
+        }
+    }
+}

@@ -154,7 +154,10 @@ impl Log {
         let path = segment::path(&self.dir, segment.id);
         let error = DiskError::of("write", &path)(error);
         match segment.file.set_len(tail) {
-            Ok(()) => LogError::Disk(error),
+            Ok(()) => {
+                self.progress.cut();
+                LogError::Disk(error)
+            }
             Err(_) => {
                 self.progress.break_off(&error);
                 LogError::Broken(error)

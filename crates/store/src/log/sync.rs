@@ -19,6 +19,9 @@ struct State {
     durable: Position,
     file: Arc<dyn DiskFile>,
     syncing: bool,
+    /// A failed write was cut off and the cut is not durable yet. Until it is, what was cut could come back, so
+    /// no sync is saved for want of new records.
+    cut: bool,
     /// A failed sync may have dropped data that a later one would call durable, so there is no later one.
     broken: Option<DiskError>,
     syncs: u64,
@@ -26,7 +29,8 @@ struct State {
 
 impl Progress {
     pub(super) fn new(end: Position, file: Arc<dyn DiskFile>) -> Self {
-        let state = State { written: end, durable: end, file, syncing: false, broken: None, syncs: 0 };
+        let state =
+            State { written: end, durable: end, file, syncing: false, cut: false, broken: None, syncs: 0 };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -42,6 +46,10 @@ impl Progress {
 
     pub(super) fn wrote(&self, end: Position) {
         lock(&self.state).written = end;
+    }
+
+    pub(super) fn cut(&self) {
+        lock(&self.state).cut = true;
     }
 
     /// A new segment begins, everything before being durable.
@@ -67,7 +75,7 @@ impl Log {
             if let Some(error) = &state.broken {
                 return Err(LogError::Broken(error.clone()));
             }
-            if state.durable >= target {
+            if state.durable >= target && !state.cut {
                 return Ok(());
             }
             if state.syncing {
@@ -76,6 +84,7 @@ impl Log {
             }
             state.syncing = true;
             state.syncs += 1;
+            state.cut = false;
             let (file, written) = (Arc::clone(&state.file), state.written);
             drop(state);
             let result = file.sync_data();
