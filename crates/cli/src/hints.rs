@@ -21,6 +21,9 @@ const HINTS: &[(&str, &str)] = &[
         "`ipse pin ls` shows what is, and `--type=recursive` what can be unpinned",
     ),
     ("no space left on device", "free some space, or collect what is not pinned with `ipse repo gc`"),
+    ("car: ", "the archive is cut, damaged or none; fetch or export it again with `ipse dag export CID`"),
+    ("bytes do not match", "the data is damaged; fetch or export it again"),
+    ("failed to unmarshal json", "the value must be JSON; put it in single quotes, or leave out --json"),
     ("unrecognized chunker", "chunkers look like size-262144"),
     ("unrecognized hash function", "`ipse cid hashes` lists them"),
 ];
@@ -38,6 +41,7 @@ mod tests {
     fn offline_points_to_the_daemon() {
         let hint = for_message("block was not found locally (offline): ipld: could not find QmX").unwrap();
         assert!(hint.contains("ipse daemon"));
+        assert!(for_message("car: unexpected end of archive").unwrap().contains("dag export"));
         assert_eq!(for_message("something else"), None);
     }
 }
