@@ -54,6 +54,8 @@ pub(crate) enum Event {
     Received { peer: PeerId, blocks: Vec<Taken>, presences: Vec<Presence> },
     /// A peer sent payload that is no block, or a frame that is no message.
     Unusable { peer: PeerId },
+    /// A message of a peer is still arriving.
+    Progress { peer: PeerId },
     /// A round trip to a peer was measured.
     RoundTrip { peer: PeerId, taken: Duration },
     /// A message is being written (with the payload's bytes), or could not be.
@@ -154,6 +156,7 @@ impl Exchange {
             Event::Wantlist { .. } => {}
             Event::Received { peer, blocks, presences } => self.received(&peer, &blocks, presences, now),
             Event::Unusable { peer } => self.client.handle_bad_block(&peer, now),
+            Event::Progress { peer } => self.client.handle_progress(&peer, now),
             Event::RoundTrip { peer, taken } => self.client.handle_rtt(&peer, taken),
             Event::Sent { peer, token, bytes } => {
                 self.links.sent(token);

@@ -4,6 +4,9 @@
 //! blocks are then slices of. The length is the peer's word, so a buffer is never more than eight times what has
 //! arrived, nor more than the limit; a frame over the limit is refused before anything is allocated for it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::{Bytes, BytesMut};
 use futures::{AsyncRead, AsyncReadExt};
 use ipse_base::varint::{self, VarintError};
@@ -38,11 +41,18 @@ pub(crate) struct FrameReader<S> {
     limit: usize,
     /// Bytes read that belong to no finished frame yet.
     head: BytesMut,
+    /// Bytes of long frames so far.
+    arrived: Arc<AtomicU64>,
 }
 
 impl<S: AsyncRead + Unpin> FrameReader<S> {
     pub(crate) fn new(stream: S, limit: usize) -> Self {
-        Self { stream, limit, head: BytesMut::new() }
+        Self { stream, limit, head: BytesMut::new(), arrived: Arc::default() }
+    }
+
+    /// The count of bytes that long frames have brought, for whoever watches one arrive.
+    pub(crate) fn arrived(&self) -> Arc<AtomicU64> {
+        self.arrived.clone()
     }
 
     /// Waits for the first bytes of a frame; false at the end of the stream.
@@ -89,7 +99,10 @@ impl<S: AsyncRead + Unpin> FrameReader<S> {
             }
             match self.stream.read(&mut frame[filled..]).await? {
                 0 => return Err(FrameError::Cut),
-                count => filled += count,
+                count => {
+                    filled += count;
+                    self.arrived.fetch_add(count as u64, Ordering::Relaxed);
+                }
             }
         }
         Ok(frame.into())
@@ -119,6 +132,20 @@ mod tests {
     use super::*;
 
     const LIMIT: usize = 4 * 1024 * 1024;
+
+    #[test]
+    fn a_long_frame_is_counted_as_it_arrives() {
+        block_on(async {
+            let mut bytes = prefix(100_000);
+            bytes.resize(60_000, 7);
+            let mut reader = FrameReader::new(Cursor::new(bytes), LIMIT);
+            let arrived = reader.arrived();
+            assert!(reader.begin().await.unwrap());
+            assert!(matches!(reader.frame().await, Err(FrameError::Cut)));
+            let count = arrived.load(Ordering::Relaxed) as usize;
+            assert!(count > 60_000 - 2 * HEAD_BYTES && count < 60_000, "{count}");
+        });
+    }
 
     fn read_all(bytes: &[u8]) -> Result<Vec<Bytes>, FrameError> {
         block_on(async {

@@ -4,9 +4,12 @@
 //! either has no room this future waits, so the stream is not read and its window closes: the peer is slowed
 //! down, and nothing is dropped.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ipse_base::PeerId;
 use ipse_base::limits::BITSWAP_MESSAGE_BYTES_MAX;
 use ipse_bitswap::{DecodeError, Message};
@@ -22,6 +25,10 @@ use crate::traffic::Traffic;
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// How long one message may take from its first byte to its last.
 const FRAME_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// How often the exchange hears of a message that takes its time. Well under the time after which a peer that
+/// sends nothing is asked again.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// Why a stream was reset.
 #[derive(Debug, thiserror::Error)]
@@ -56,12 +63,31 @@ async fn messages(reader: &mut FrameReader<Stream>, peer: &PeerId, traffic: &Tra
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => return Err(Fault::Stalled),
         }
-        let frame = timeout(FRAME_TIME_MAX, reader.frame()).await.map_err(|_| Fault::Stalled)??;
+        let frame = frame(reader, peer, traffic).await?;
         let frame_bytes = frame.len();
         traffic.count_received(frame_bytes);
         let message = Message::decode(frame)?;
         pass_on(message, frame_bytes, peer, traffic).await.ok_or(Fault::Closed)?;
     }
+}
+
+/// The frame that has begun. Over a slow link one block takes seconds: the exchange hears that the peer is
+/// sending, or it would ask for the block again.
+async fn frame(reader: &mut FrameReader<Stream>, peer: &PeerId, traffic: &Traffic) -> Result<Bytes, Fault> {
+    let arrived = reader.arrived();
+    let mut heard = arrived.load(Ordering::Relaxed);
+    let mut frame = pin!(reader.frame());
+    for _ in 0..FRAME_TIME_MAX.as_millis() / PROGRESS_EVERY.as_millis() {
+        if let Ok(frame) = timeout(PROGRESS_EVERY, &mut frame).await {
+            return Ok(frame?);
+        }
+        let now = arrived.load(Ordering::Relaxed);
+        if now != heard {
+            heard = now;
+            traffic.events.send(Event::Progress { peer: peer.clone() }).await.map_err(|_| Fault::Closed)?;
+        }
+    }
+    Err(Fault::Stalled)
 }
 
 /// Nothing where the receiving side has shut down.
