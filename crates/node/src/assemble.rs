@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError, Settings};
 use crate::node::Inner;
-use crate::{Node, VERSION, identity};
+use crate::{Node, VERSION, identity, peering};
 
 /// How to open a repository.
 #[derive(Debug, Clone, Default)]
@@ -100,15 +100,13 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
     } else {
         None
     };
-    Ok(Node::new(Inner {
-        store,
-        net,
-        config: config.into(),
-        settings,
-        key,
-        agent,
-        stop: CancellationToken::new(),
-    }))
+    let stop = CancellationToken::new();
+    if let Some(net) = &net {
+        for (peer, addresses) in settings.peering.clone() {
+            tokio::spawn(peering::keep(net.clone(), peer, addresses, stop.clone()));
+        }
+    }
+    Ok(Node::new(Inner { store, net, config: config.into(), settings, key, agent, stop }))
 }
 
 fn agent(suffix: &str) -> String {

@@ -31,6 +31,7 @@ mod identity;
 mod init;
 mod ls;
 mod node;
+mod peering;
 mod pin;
 mod read_error;
 mod refs;
