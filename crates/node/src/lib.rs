@@ -64,7 +64,7 @@ pub use swarm::SwarmError;
 
 // What the facade's signatures speak of, so that doors need no lower floor.
 pub use ipse_net::{Bandwidth, Direction, KeyKind, Ledger, PeerIdentity, PeerInfo, Stat};
-pub use ipse_unixfs::{Chunker, ImportOptions, NodeKind, TreeEvent, UnixfsNode};
+pub use ipse_unixfs::{Chunker, ImportOptions, Naming, NodeKind, OptionsError, TreeEvent, UnixfsNode};
 
 /// The version of the reference node whose clients, scripts and tools work with this one.
 pub const COMPATIBLE_VERSION: &str = "0.44.0";

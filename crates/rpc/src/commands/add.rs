@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use ipse_api::{AddEvent as Line, Invocation};
 use ipse_base::{HashCode, Version};
-use ipse_node::{AddEvent, AddInput, AddOptions, Chunker, ImportOptions, Metadata, Node};
+use ipse_node::{AddEvent, AddInput, AddOptions, Chunker, ImportOptions, Metadata, Naming, Node};
 use tokio::sync::mpsc;
 
 use crate::Failure;
@@ -91,38 +91,9 @@ fn pin_name(invocation: &Invocation) -> Result<Option<String>, Failure> {
     Ok(name.filter(|_| !invocation.bool("only-hash")))
 }
 
-/// How files become Dags: the repository's way, changed by what the request says. The order of these rules
-/// decides which Cids come out; it is the reference node's.
-fn import(mut import: ImportOptions, invocation: &Invocation) -> Result<ImportOptions, Failure> {
-    let version = invocation.int("cid-version");
-    if let Some(name) = invocation.string("hash") {
-        import.hash = HashCode::from_name(&name)
-            .filter(|hash| hash.is_computable())
-            .ok_or_else(|| Failure::invalid(format!("unrecognized hash function: {name:?}")))?;
-        if import.hash != HashCode::SHA2_256 && version.is_none() {
-            set_version(&mut import, Version::V1);
-        }
-    }
-    match version {
-        None => {}
-        Some(0) if import.hash != HashCode::SHA2_256 => {
-            return Err(Failure::invalid("CIDv0 only supports sha2-256"));
-        }
-        Some(0) => set_version(&mut import, Version::V0),
-        Some(1) => set_version(&mut import, Version::V1),
-        Some(other) => return Err(Failure::invalid(format!("unknown CID version: {other}"))),
-    }
-    if let Some(raw) = invocation.optional_bool("raw-leaves") {
-        import.raw_leaves = raw;
-    }
-    if has_metadata(invocation) {
-        // A raw block has no room for it.
-        if invocation.optional_bool("raw-leaves") == Some(true) {
-            let text = "raw-leaves can't be used with UnixFS metadata like mode or modification time";
-            return Err(Failure::invalid(text));
-        }
-        import.raw_leaves = false;
-    }
+/// How files become Dags: the repository's way, changed by what the request says.
+fn import(import: ImportOptions, invocation: &Invocation) -> Result<ImportOptions, Failure> {
+    let mut import = import.with_naming(naming(invocation)?)?;
     if let Some(chunker) = invocation.string("chunker") {
         let Chunker::Size(bytes) = Chunker::parse(&chunker)?;
         import.chunk_bytes = bytes;
@@ -157,12 +128,25 @@ fn has_metadata(invocation: &Invocation) -> bool {
     switched || ["mode", "mtime"].iter().any(|name| invocation.int(name).is_some_and(|value| value != 0))
 }
 
-/// Version 1 brings raw leaves; going back to version 0 takes them away.
-fn set_version(import: &mut ImportOptions, version: Version) {
-    if import.cid_version != version {
-        import.raw_leaves = version == Version::V1;
-    }
-    import.cid_version = version;
+/// What the request says of names; what it leaves open follows from the rest.
+fn naming(invocation: &Invocation) -> Result<Naming, Failure> {
+    let cid_version = match invocation.int("cid-version") {
+        None => None,
+        Some(0) => Some(Version::V0),
+        Some(1) => Some(Version::V1),
+        Some(other) => return Err(Failure::invalid(format!("unknown CID version: {other}"))),
+    };
+    let named = |name: String| {
+        HashCode::from_name(&name)
+            .filter(|hash| hash.is_computable())
+            .ok_or_else(|| Failure::invalid(format!("unrecognized hash function: {name:?}")))
+    };
+    Ok(Naming {
+        cid_version,
+        hash: invocation.string("hash").map(named).transpose()?,
+        raw_leaves: invocation.optional_bool("raw-leaves"),
+        metadata: has_metadata(invocation),
+    })
 }
 
 fn count(invocation: &Invocation, name: &str) -> Result<Option<usize>, Failure> {
