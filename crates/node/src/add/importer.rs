@@ -9,6 +9,7 @@ use ipse_unixfs::{Added, DirectoryBuilder, FileWriter, ImportOptions, symlink};
 use tokio::sync::mpsc;
 
 use super::folder::{Entry, Folder, names};
+use super::putter::Putter;
 use super::{AddError, AddEvent, AddInput, AddOptions, Metadata};
 use crate::Node;
 
@@ -32,6 +33,8 @@ pub(super) struct Importer {
     /// Blocks made and not yet put.
     pending: Vec<Block>,
     pending_bytes: usize,
+    /// Where full batches go; started with the first, so that a small add needs no thread.
+    putter: Option<Putter>,
     /// What was added at the top and is not finished yet.
     root: Folder,
     /// Roots to pin at the end.
@@ -53,6 +56,7 @@ impl Importer {
             events,
             pending: Vec::new(),
             pending_bytes: 0,
+            putter: None,
             root: Folder::default(),
             roots: Vec::new(),
             file: None,
@@ -202,7 +206,16 @@ impl Importer {
 
     /// Puts what is left, pins the roots, and waits for the disk.
     fn make_durable(&mut self) -> Result<(), AddError> {
-        self.put()?;
+        match self.putter.take() {
+            Some(mut putter) => {
+                putter.put(std::mem::take(&mut self.pending))?;
+                putter.finish()?;
+            }
+            None => {
+                self.node.store().put(&self.pending)?;
+                self.node.announce_local(&self.pending);
+            }
+        }
         let store = self.node.store();
         if !self.options.pin {
             return Ok(store.commit()?);
@@ -229,12 +242,15 @@ impl Importer {
         if self.pending_bytes >= PUT_BYTES { self.put() } else { Ok(()) }
     }
 
+    /// Hands a full batch to the disk's thread.
     fn put(&mut self) -> Result<(), AddError> {
         self.pending_bytes = 0;
         let blocks = std::mem::take(&mut self.pending);
-        self.node.store().put(&blocks)?;
-        self.node.announce_local(&blocks);
-        Ok(())
+        let putter = match &mut self.putter {
+            Some(putter) => putter,
+            none => none.insert(Putter::start(self.node.clone())?),
+        };
+        Ok(putter.put(blocks)?)
     }
 
     fn import(&self, metadata: Metadata) -> ImportOptions {

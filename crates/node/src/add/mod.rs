@@ -1,7 +1,7 @@
 //! Adds files and folders.
 //!
 //! Path: a door pushes [`AddInput`]s in depth-first order → `add/importer` on a thread of its own (chunks, hashes,
-//! lays out, puts) → events back to the door. At the end: directories, then the pin, then one commit; only then
+//! lays out) → `add/putter` on another (the disk) → events back to the door. At the end: directories, then the pin, then one commit; only then
 //! the last event, so that an add that has returned survives a power cut.
 //! Why messages instead of a reader: several doors feed it (multipart, archives, a local socket later), and a
 //! door that goes away just drops its end, which ends the import and leaves nothing pinned.
@@ -9,6 +9,7 @@
 mod error;
 mod folder;
 mod importer;
+mod putter;
 
 pub use error::AddError;
 
