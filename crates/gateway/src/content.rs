@@ -101,7 +101,7 @@ async fn directory<B>(
     if !target.slash {
         // Relative links in pages work only below a path that ends in a slash.
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-        return Ok(redirect(&format!("{}/{query}", target.written)));
+        return Ok(body::redirect(&format!("{}/{query}", target.written)));
     }
     let mut names = target.path.segments().to_vec();
     names.push("index.html".into());
@@ -145,12 +145,6 @@ fn unsatisfiable(size: u64) -> Response<Body> {
     let mut response =
         body::text(StatusCode::RANGE_NOT_SATISFIABLE, "the range is behind the end of the file\n");
     insert(response.headers_mut(), CONTENT_RANGE, format!("bytes */{size}"));
-    response
-}
-
-fn redirect(location: &str) -> Response<Body> {
-    let mut response = body::status(StatusCode::MOVED_PERMANENTLY);
-    insert(response.headers_mut(), hyper::header::LOCATION, location.to_owned());
     response
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use ipse_node::Node;
 use tokio::sync::Semaphore;
@@ -100,7 +100,7 @@ impl Gateway {
         let target = Target::parse(request.uri())?;
         let target = match target {
             Target::Content(target) => target,
-            Target::Redirect(location) => return Ok(redirect(&location)),
+            Target::Redirect(location) => return Ok(body::redirect(&location)),
             Target::Root => return Ok(body::text(StatusCode::OK, "Ask for /ipfs/CID or /ipfs/CID/path.\n")),
         };
         let permit = self.running.clone().try_acquire_owned().map_err(|_| Failure::Busy)?;
@@ -110,14 +110,6 @@ impl Gateway {
             Err(_) => Err(Failure::Timeout(target.path.to_string())),
         }
     }
-}
-
-fn redirect(location: &str) -> Response<Body> {
-    let mut response = body::status(StatusCode::MOVED_PERMANENTLY);
-    if let Ok(location) = HeaderValue::try_from(location) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    response
 }
 
 /// The answer to a method that the gateway does not know.
