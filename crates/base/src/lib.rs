@@ -26,7 +26,6 @@ mod peer;
 mod sink;
 mod source;
 pub mod varint;
-mod worker;
 
 pub use base_encoding::{Base, BaseError};
 pub use block::{Block, BlockError};
@@ -38,4 +37,3 @@ pub use path::{Namespace, Path, PathError};
 pub use peer::{PeerId, PeerIdError};
 pub use sink::{BlockSink, SinkError};
 pub use source::{AbsentReason, BlockSession, BlockSource, Delivery, LocalBlocks, SourceError, Want};
-pub use worker::{Worker, WorkerState, WorkerStatus};

@@ -27,9 +27,6 @@ pub const BITSWAP_WANTS_SENT_PER_PEER_MAX: usize = 960;
 /// Bytes of small blocks gathered in one message; a large block goes alone.
 pub const BITSWAP_MESSAGE_BYTES_TARGET: usize = 256 * 1024;
 
-/// Bytes queued toward one peer and not yet written to its stream.
-pub const BITSWAP_OUTBOUND_BYTES_PER_PEER_MAX: usize = 8 * 1024 * 1024;
-
 /// Bytes asked for and not yet here, over all peers of a session.
 pub const SESSION_ASKED_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
@@ -70,9 +67,6 @@ pub const INBOUND_STREAMS_PER_CONNECTION_MAX: usize = 64;
 /// Memory for the index's page cache, in bytes.
 pub const INDEX_CACHE_BYTES: usize = 16 * 1024 * 1024;
 
-/// Memory for hot blocks, in bytes.
-pub const BLOCK_CACHE_BYTES: usize = 24 * 1024 * 1024;
-
 /// Memory for index entries that are in the log and not yet in the index, in bytes.
 pub const INDEX_PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -87,7 +81,6 @@ const _: () = {
     assert!(SESSION_ASKED_BYTES_START <= SESSION_ASKED_BYTES_MAX);
     assert!(UNCONSUMED_BYTES_MAX as usize >= 2 * BLOCK_BYTES_MAX);
     assert!(
-        INDEX_CACHE_BYTES + BLOCK_CACHE_BYTES + INDEX_PENDING_BYTES_MAX + UNCONSUMED_BYTES_MAX as usize
-            <= PROCESS_BYTES_BUDGET
+        INDEX_CACHE_BYTES + INDEX_PENDING_BYTES_MAX + UNCONSUMED_BYTES_MAX as usize <= PROCESS_BYTES_BUDGET
     );
 };

@@ -7,7 +7,6 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt};
 use ipse_base::limits::{BITSWAP_WANTS_SENT_PER_PEER_MAX, UNCONSUMED_BYTES_MAX};
@@ -156,9 +155,3 @@ pub(crate) async fn single<P: Planner>(planner: P, source: &NodeSource) -> Resul
 
 /// A stream of results, as the doors take it.
 pub type Stream<T> = BoxStream<'static, Result<T, ReadError>>;
-
-/// Keeps the compiler honest about sharing sources between threads.
-const _: fn() = || {
-    fn shared<T: Send + Sync>() {}
-    shared::<Arc<NodeSource>>();
-};
