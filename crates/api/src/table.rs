@@ -57,6 +57,7 @@ pub static ROOT: Command = Command::group(
         c::VERSION,
         c::COMMANDS,
         c::LOG,
+        c::DIAG,
         c::TOUR,
     ],
 )

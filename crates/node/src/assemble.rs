@@ -15,8 +15,11 @@ use ipse_store::{
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError, Settings};
+use crate::diag::Parts;
 use crate::node::Inner;
-use crate::{Node, VERSION, identity, peering};
+use crate::peering::Peering;
+use crate::worker::Workers;
+use crate::{Node, VERSION, identity};
 
 /// How to open a repository.
 #[derive(Debug, Clone, Default)]
@@ -101,12 +104,17 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         None
     };
     let stop = CancellationToken::new();
+    let workers = Workers::new(stop.clone());
     if let Some(net) = &net {
         for (peer, addresses) in settings.peering.clone() {
-            tokio::spawn(peering::keep(net.clone(), peer, addresses, stop.clone()));
+            workers.start(Peering { net: net.clone(), peer, addresses });
         }
     }
-    Ok(Node::new(Inner { store, net, config: config.into(), settings, key, agent, stop }))
+    let config = config.into();
+    let node =
+        Node::new(Inner { store, net, config, settings, key, agent, stop, parts: Parts::default(), workers });
+    node.register_counters(node.store().counters());
+    Ok(node)
 }
 
 fn agent(suffix: &str) -> String {

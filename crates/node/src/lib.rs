@@ -26,6 +26,7 @@ mod blocking;
 mod cat;
 pub mod config;
 mod dag;
+mod diag;
 mod fetch;
 mod identity;
 mod init;
@@ -40,6 +41,7 @@ mod resolve;
 mod source;
 mod swarm;
 mod tree;
+mod worker;
 
 pub use add::{AddError, AddEvent, AddInput, AddOptions, Adding, Metadata};
 pub use assemble::{OpenError, OpenOptions};
@@ -61,6 +63,7 @@ pub use refs::{Reference, RefsOptions};
 pub use repo::{RepoError, RepoStat, VerifyEvent};
 pub use resolve::Resolved;
 pub use swarm::SwarmError;
+pub use worker::WorkerInfo;
 
 // What the facade's signatures speak of, so that doors need no lower floor.
 pub use ipse_net::{Bandwidth, Direction, KeyKind, Ledger, PeerIdentity, PeerInfo, Stat};

@@ -9,7 +9,9 @@ use ipse_store::{AddressFile, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError, Settings};
+use crate::diag::Parts;
 use crate::source::NodeSource;
+use crate::worker::Workers;
 use crate::{OpenError, OpenOptions};
 
 /// One running node. Cheap to clone; all clones are the same node.
@@ -28,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) key: Identity,
     pub(crate) agent: String,
     pub(crate) stop: CancellationToken,
+    pub(crate) parts: Parts,
+    pub(crate) workers: Workers,
 }
 
 impl std::fmt::Debug for Node {

@@ -109,6 +109,8 @@ impl Core {
             return Err(damaged(RecordError::Other));
         }
         header.check_payload(&record[header_len..]).map_err(damaged)?;
+        self.log.counters.reads.one();
+        self.log.counters.bytes_read.add(u64::from(place.length));
         Ok(Bytes::from(record).slice(header_len..))
     }
 
@@ -152,6 +154,7 @@ impl Core {
             }
             if self.place(cid.hash())?.is_some() && !self.is_damaged(cid.hash()) {
                 self.guards.touch(cid.hash());
+                self.log.counters.duplicates.one();
                 continue;
             }
             let mut record = NewRecord::new(RecordKind::Block, Some(cid), data);

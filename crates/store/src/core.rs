@@ -135,7 +135,10 @@ impl Core {
         let known = self.pending().place(hash);
         match known {
             Some(place) => Ok(place),
-            None => self.index.place(hash),
+            None => {
+                self.log.counters.index_lookups.one();
+                self.index.place(hash)
+            }
         }
     }
 
@@ -186,6 +189,7 @@ impl Core {
             // The index must never know of what the log could still lose.
             self.log.sync(checkpoint.position)?;
             self.index.apply(&generation, checkpoint)?;
+            self.log.counters.checkpoints.one();
             self.pending.write().unwrap_or_else(PoisonError::into_inner).flushing = None;
         }
         Ok(())

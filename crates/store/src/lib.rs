@@ -26,6 +26,7 @@
 mod background;
 mod blocks;
 mod core;
+mod counters;
 mod disk;
 pub mod fault;
 mod gc;
@@ -46,6 +47,7 @@ mod store;
 mod verify;
 
 pub use crate::core::WriteError;
+pub use crate::counters::StoreCounters;
 pub use blocks::ReadError;
 pub use disk::{Disk, DiskError, DiskFile, HeldLock, OpenMode};
 pub use gc::{CollectError, Collected, CollectionPlan, Root};

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use ipse_base::{ErrorKind, Kind};
 
+use crate::counters::StoreCounters;
 use crate::disk::{Disk, DiskError};
 use crate::lock;
 use crate::place::Position;
@@ -53,6 +54,7 @@ pub(crate) struct Log {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) dir: PathBuf,
     pub(crate) segments: Segments,
+    pub(crate) counters: Arc<StoreCounters>,
     /// Size at which a segment is closed and the next one begun.
     segment_bytes: u64,
     appender: Mutex<Appender>,
@@ -74,6 +76,7 @@ impl Log {
             segments: Segments::new(Arc::clone(&disk), dir.clone()),
             progress: Progress::new(position, Arc::clone(&last.file)),
             appender: Mutex::new(Appender::new(last, end, marked)),
+            counters: Arc::default(),
             disk,
             dir,
             segment_bytes,

@@ -8,6 +8,7 @@ use ipse_base::{Cid, ErrorKind, Kind};
 
 use crate::background;
 use crate::core::{Core, WriteError};
+use crate::counters::StoreCounters;
 use crate::disk::DiskError;
 use crate::gc::{Root, Roots};
 use crate::guard::TemporaryPin;
@@ -181,8 +182,13 @@ impl Store {
             block_bytes: totals.bytes,
             segments: ids.len() as u64,
             disk_bytes,
-            syncs: core.log.syncs(),
+            syncs: core.log.counters.syncs.get(),
         })
+    }
+
+    /// What the store counts; `diag hot` prints it.
+    pub fn counters(&self) -> Arc<StoreCounters> {
+        Arc::clone(&self.core().log.counters)
     }
 
     /// Keeps what a running write needs: every block that is put (or found to be there by a put) from now on,

@@ -9,6 +9,7 @@ mod cat;
 mod cid;
 mod config;
 mod dag;
+mod diag;
 mod get;
 mod id;
 mod log;
@@ -64,6 +65,7 @@ pub(crate) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
         ["refs", ..] | ["repo", "ls"] => refs::run(session).await,
         ["block", ..] => block::run(session).await,
         ["dag", ..] => dag::run(session).await,
+        ["diag", ..] => diag::run(session).await,
         ["pin", ..] => pin::run(session).await,
         ["repo", ..] => repo::run(session).await,
         ["stats", ..] => stats::run(session).await,

@@ -8,6 +8,7 @@ mod cat;
 mod cid;
 mod config;
 mod dag;
+mod diag;
 mod get;
 mod id;
 mod list;
@@ -62,6 +63,8 @@ pub(crate) fn handler(words: &[&str]) -> Option<Handler> {
         ["dag", "put"] => |context| dag::put(context).boxed(),
         ["dag", "resolve"] => |context| dag::resolve(context).boxed(),
         ["dag", "stat"] => |context| dag::stat(context).boxed(),
+        ["diag", "hot"] => |context| diag::hot(context).boxed(),
+        ["diag", "workers"] => |context| diag::workers(context).boxed(),
         ["get"] => |context| get::get(context).boxed(),
         ["id"] => |context| id::id(context).boxed(),
         ["log", "level"] => |context| log::level(context).boxed(),

@@ -143,6 +143,9 @@ impl Log {
             return Err(self.undo(segment, *tail, error));
         }
         appender.tail = offset;
+        self.counters.writes.one();
+        self.counters.records_written.add(records.len() as u64);
+        self.counters.bytes_written.add(records.iter().map(|record| record.payload.len() as u64).sum());
         appender.marked = records.last().is_some_and(|record| record.kind == RecordKind::Mark);
         self.progress.wrote(appender.tail());
         Ok(())

@@ -24,13 +24,11 @@ struct State {
     cut: bool,
     /// A failed sync may have dropped data that a later one would call durable, so there is no later one.
     broken: Option<DiskError>,
-    syncs: u64,
 }
 
 impl Progress {
     pub(super) fn new(end: Position, file: Arc<dyn DiskFile>) -> Self {
-        let state =
-            State { written: end, durable: end, file, syncing: false, cut: false, broken: None, syncs: 0 };
+        let state = State { written: end, durable: end, file, syncing: false, cut: false, broken: None };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -83,10 +81,10 @@ impl Log {
                 continue;
             }
             state.syncing = true;
-            state.syncs += 1;
             state.cut = false;
             let (file, written) = (Arc::clone(&state.file), state.written);
             drop(state);
+            self.counters.syncs.one();
             let result = file.sync_data();
             state = lock(&progress.state);
             state.syncing = false;
@@ -99,11 +97,6 @@ impl Log {
             }
             progress.changed.notify_all();
         }
-    }
-
-    /// How often the log was synced since it was opened.
-    pub(crate) fn syncs(&self) -> u64 {
-        lock(&self.progress.state).syncs
     }
 
     /// The end of what was written.

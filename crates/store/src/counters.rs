@@ -1,0 +1,16 @@
+//! Counters of the store.
+
+ipse_base::counters! {
+    /// What the store did since it was opened.
+    pub struct StoreCounters: "store" {
+        records_written: "Records appended to the log",
+        bytes_written: "Bytes of payload in them",
+        writes: "System calls that wrote them",
+        syncs: "Syncs of the log",
+        duplicates: "Blocks put that were here already",
+        reads: "Blocks read from their segment",
+        bytes_read: "Bytes of payload in them",
+        index_lookups: "Look-ups that went to the index on disk",
+        checkpoints: "Batches of changes written to the index",
+    }
+}
