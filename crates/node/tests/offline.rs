@@ -9,8 +9,8 @@ use futures::StreamExt;
 use ipse_base::{Cid, Codec, ErrorKind, HashCode, Kind, Path, Version};
 use ipse_node::{
     AddEvent, AddInput, AddOptions, BlockPutOptions, DagImportEvent, DagImportInput, DagImportOptions,
-    ImportOptions, InitOptions, Metadata, Node, NodeKind, OpenOptions, PinFilter, PinProgress, PinState,
-    RefsOptions, TreeEvent,
+    ImportOptions, InitOptions, Metadata, Node, NodeKind, OpenOptions, PinError, PinFilter, PinProgress,
+    PinState, RefsOptions, TreeEvent,
 };
 use tempfile::TempDir;
 
@@ -171,13 +171,15 @@ async fn pins_keep_and_collection_takes_the_rest() {
     let leaf = listed[1].cid.clone();
     let refused = node.block_remove(vec![leaf.clone()], false).await.unwrap();
     assert_eq!(refused[0].1.as_ref().unwrap_err().to_string(), format!("pinned: indirect through {kept}"));
-    node.pin_remove(&kept, true).await.unwrap();
+    node.pin_remove(vec![kept.clone()], true).await.unwrap();
     assert_eq!(
-        node.pin_remove(&kept, true).await.unwrap_err().to_string(),
+        node.pin_remove(vec![kept.clone()], true).await.unwrap_err().to_string(),
         "not pinned or pinned indirectly"
     );
-    node.pin_add(&kept, true, Some("again".into()), Arc::new(PinProgress::default())).await.unwrap();
-    let again = node.pin_add(&kept, false, None, Arc::default()).await.unwrap_err();
+    node.pin_add(vec![kept.clone()], true, Some("again".into()), Arc::new(PinProgress::default()))
+        .await
+        .unwrap();
+    let again = node.pin_add(vec![kept.clone()], false, None, Arc::default()).await.unwrap_err();
     assert_eq!(again.to_string(), format!("pin: {kept} already pinned recursively"));
     let refs = node.refs(&Path::of(kept), RefsOptions { unique: true, depth_max: None }).await.unwrap();
     assert_eq!(refs.count().await, 4);
@@ -236,4 +238,43 @@ async fn what_was_acknowledged_is_there_after_opening_again() {
         1
     );
     assert!(node.verify().all(async |event| event.unwrap().damage.is_none()).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_pins_are_set_in_order_up_to_the_first_that_fails() {
+    let (_folder, node) = node().await;
+    let put = |number: u32| {
+        let options = BlockPutOptions {
+            codec: Codec::RAW,
+            hash: HashCode::SHA2_256,
+            version: Version::V1,
+            pin: false,
+            allow_big: false,
+        };
+        node.block_put(Bytes::copy_from_slice(&number.to_le_bytes()), options)
+    };
+    let mut cids = Vec::new();
+    for number in 0..50 {
+        cids.push(put(number).await.unwrap());
+    }
+    let absent = ipse_base::Block::hash(Codec::RAW, HashCode::SHA2_256, "absent".into()).unwrap();
+    let mut asked = cids.clone();
+    asked.insert(30, absent.cid().clone());
+    let pinned =
+        async || node.pin_list(PinFilter::Direct).map(|pin| pin.unwrap().cid).collect::<Vec<_>>().await;
+    let error = node.pin_add(asked.clone(), false, None, Arc::default()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable);
+    assert_eq!(pinned().await.len(), 30);
+    assert!(pinned().await.iter().all(|cid| cids[..30].contains(cid)));
+    // The same names twice are one pin.
+    let twice = [&cids[..], &cids[..]].concat();
+    node.pin_add(twice.clone(), false, None, Arc::default()).await.unwrap();
+    assert_eq!(pinned().await.len(), 50);
+    let error = node.pin_remove(asked, true).await.unwrap_err();
+    assert_eq!(error.to_string(), "not pinned or pinned indirectly");
+    assert_eq!(pinned().await.len(), 20);
+    node.pin_add(cids.clone(), true, None, Arc::default()).await.unwrap();
+    assert!(matches!(node.pin_remove(twice.clone(), false).await.unwrap_err(), PinError::IsRecursive(_)));
+    node.pin_remove(twice, true).await.unwrap();
+    assert_eq!(node.pin_list(PinFilter::All).count().await, 0);
 }

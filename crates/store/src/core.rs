@@ -137,9 +137,22 @@ impl Core {
             Some(place) => Ok(place),
             None => {
                 self.log.counters.index_lookups.one();
-                self.index.place(hash)
+                Ok(self.index.places_of(&[hash])?.pop().flatten())
             }
         }
+    }
+
+    /// Where blocks are, in the order in which they are asked for, with one look at the index for all.
+    pub(crate) fn places(&self, hashes: &[&Multihash]) -> Result<Vec<Option<Place>>, IndexError> {
+        let pending = self.pending();
+        let known: Vec<Option<Option<Place>>> = hashes.iter().map(|hash| pending.place(hash)).collect();
+        drop(pending);
+        let unknown = hashes.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let unknown: Vec<&Multihash> = unknown.map(|(hash, _)| *hash).collect();
+        self.log.counters.index_lookups.add(unknown.len() as u64);
+        let mut indexed = self.index.places_of(&unknown)?.into_iter();
+        let place = |known: Option<Option<Place>>| known.unwrap_or_else(|| indexed.next().flatten());
+        Ok(known.into_iter().map(place).collect())
     }
 
     /// Appends records and takes note of them, in one step for whoever looks.

@@ -89,14 +89,17 @@ pub(crate) trait Index: Send + Sync {
     /// Forgets everything, before all is replayed.
     fn begin_anew(&self) -> Result<(), IndexError>;
 
-    /// Where a block is.
-    fn place(&self, hash: &Multihash) -> Result<Option<Place>, IndexError>;
+    /// Where blocks are, in the order in which they are asked for.
+    fn places_of(&self, hashes: &[&Multihash]) -> Result<Vec<Option<Place>>, IndexError>;
 
     /// Up to `limit` blocks in the order of their keys, behind `after`.
     fn places(&self, after: Option<&Multihash>, limit: usize) -> Result<Vec<(Multihash, Place)>, IndexError>;
 
     /// Pins in the order of their keys, from `from` on (exclusive), at most `limit`.
     fn pins(&self, after: Option<&[u8]>, limit: usize) -> Result<Vec<Pin>, IndexError>;
+
+    /// The pins with these keys, in the order in which they are asked for.
+    fn pins_at(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Pin>>, IndexError>;
 
     /// All pins of the block of this hash, whatever their version and codec.
     fn pins_of(&self, hash: &Multihash) -> Result<Vec<Pin>, IndexError>;

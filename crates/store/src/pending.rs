@@ -20,13 +20,16 @@ const BLOCK_ENTRY_BYTES: usize = 144;
 /// A generation that is larger must be flushed before more goes in. There are two of them.
 pub(crate) const GENERATION_BYTES_MAX: usize = INDEX_PENDING_BYTES_MAX / 2;
 
+/// Pins by key, each with its new value, or gone.
+pub(crate) type PinChanges = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
 /// Changes of a stretch of the log.
 #[derive(Debug, Default)]
 pub(crate) struct Generation {
     /// By hash: where the block is now, or that it is deleted.
     pub(crate) blocks: HashMap<Multihash, Option<Place>>,
     /// By key: the pin's value, or that it is gone.
-    pub(crate) pins: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    pub(crate) pins: PinChanges,
     pin_bytes: usize,
     /// Bytes of log behind the last checkpoint; they bound what an opening replays.
     pub(crate) log_bytes: u64,
@@ -111,16 +114,42 @@ impl Pending {
         self.active.blocks.get(hash).or_else(flushing).copied()
     }
 
+    /// The newest change of the pin with this key: its value, or that it is gone. `None` where the index must be
+    /// asked.
+    pub(crate) fn pin(&self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        let flushing = || self.flushing.as_ref().and_then(|(generation, _)| generation.pins.get(key));
+        self.active.pins.get(key).or_else(flushing).cloned()
+    }
+
     /// Changes of pins whose keys begin with `prefix`, newest state of each.
-    pub(crate) fn pins_of(&self, prefix: &[u8]) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
-        let mut found = BTreeMap::new();
-        let flushing = self.flushing.as_ref().map(|(generation, _)| generation.as_ref());
-        for generation in flushing.into_iter().chain([&self.active]) {
+    pub(crate) fn pins_of(&self, prefix: &[u8]) -> PinChanges {
+        let mut found = PinChanges::new();
+        for generation in self.oldest_first() {
             let range = generation.pins.range(prefix.to_vec()..);
             let range = range.take_while(|(key, _)| key.starts_with(prefix));
             found.extend(range.map(|(key, value)| (key.clone(), value.clone())));
         }
         found
+    }
+
+    /// The first `limit` changes of pins whose keys lie behind `after`, newest state of each.
+    pub(crate) fn pins_behind(&self, after: Option<&[u8]>, limit: usize) -> PinChanges {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let mut found = PinChanges::new();
+        for generation in self.oldest_first() {
+            let range = generation.pins.range::<[u8], _>((after.map_or(Unbounded, Excluded), Unbounded));
+            found.extend(range.take(limit).map(|(key, value)| (key.clone(), value.clone())));
+        }
+        // Of each generation the first ones are here, so the first ones of both are whole.
+        while found.len() > limit {
+            found.pop_last();
+        }
+        found
+    }
+
+    fn oldest_first(&self) -> impl Iterator<Item = &Generation> {
+        let flushing = self.flushing.as_ref().map(|(generation, _)| generation.as_ref());
+        flushing.into_iter().chain([&self.active])
     }
 
     /// Takes the active generation out for the index, unless one is on its way already.

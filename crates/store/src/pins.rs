@@ -11,6 +11,7 @@ use ipse_base::{Block, Cid, ErrorKind, Kind, Multihash};
 use crate::core::{Core, WriteError};
 use crate::index::{IndexError, value};
 use crate::log::{LogError, NewRecord};
+use crate::pending::PinChanges;
 use crate::record::RecordKind;
 use crate::store::Store;
 
@@ -99,13 +100,32 @@ impl ErrorKind for PinError {
     }
 }
 
-/// Pins fetched at once while listing.
+/// Pins fetched at once while listing, and changed at once: so many hold the appender, and memory for what is
+/// not in the index yet.
 const PAGE: usize = 1024;
+const CHANGED_TOGETHER: usize = 4096;
 
 impl Core {
     /// The pin on exactly this Cid.
     pub(crate) fn pin_of(&self, cid: &Cid) -> Result<Option<Pin>, IndexError> {
-        Ok(self.pins_of(cid.hash())?.into_iter().find(|pin| pin.cid == *cid))
+        Ok(self.pins_on(&[cid])?.pop().flatten())
+    }
+
+    /// The pins on exactly these Cids, in the order in which they are asked for.
+    fn pins_on(&self, cids: &[&Cid]) -> Result<Vec<Option<Pin>>, IndexError> {
+        let keys: Vec<Vec<u8>> = cids.iter().map(|cid| value::pin_key(cid)).collect();
+        // In this order: what goes from the pending changes into the index meanwhile is seen in one of them.
+        let pending = self.pending();
+        let changes: Vec<_> = keys.iter().map(|key| pending.pin(key)).collect();
+        drop(pending);
+        let unchanged = keys.iter().zip(&changes).filter(|(_, change)| change.is_none());
+        let unchanged: Vec<Vec<u8>> = unchanged.map(|(key, _)| key.clone()).collect();
+        let mut indexed = self.index.pins_at(&unchanged)?.into_iter();
+        let pin = |(cid, change): (&&Cid, Option<Option<Vec<u8>>>)| match change {
+            Some(value) => value.and_then(|value| value::decode_pin((*cid).clone(), &value)),
+            None => indexed.next().flatten(),
+        };
+        Ok(cids.iter().zip(changes).map(pin).collect())
     }
 
     /// The pins of a block under all its names.
@@ -119,17 +139,20 @@ impl Core {
         self.make_room()?;
         let _writing = self.writing();
         let mut appender = self.log.appender();
+        let cids: Vec<&Cid> = pins.iter().map(|pin| &pin.cid).collect();
+        let old = self.pins_on(&cids)?;
+        // A pin that dangles must never be in the log, so the look is under the appender's lock.
+        let places = self.places(&cids.iter().map(|cid| cid.hash()).collect::<Vec<_>>())?;
         let mut values = Vec::with_capacity(pins.len());
-        for pin in pins {
+        for ((pin, old), place) in pins.iter().zip(old).zip(places) {
             let length = pin.name.as_ref().map_or(0, String::len);
             if length > PIN_NAME_BYTES_MAX {
                 return Err(PinError::NameTooLong { length, limit: PIN_NAME_BYTES_MAX });
             }
-            // A pin that dangles must never be in the log, so the look is under the appender's lock.
-            if Block::implied_by(&pin.cid).is_none() && self.place(pin.cid.hash())?.is_none() {
+            if place.is_none() && Block::implied_by(&pin.cid).is_none() {
                 return Err(PinError::Absent(pin.cid.clone()));
             }
-            match self.pin_of(&pin.cid)? {
+            match old {
                 Some(old) if old == *pin => continue,
                 Some(old) if old.mode == PinMode::Recursive && pin.mode == PinMode::Direct => {
                     return Err(PinError::AlreadyRecursive(pin.cid.clone()));
@@ -146,37 +169,43 @@ impl Core {
         self.make_room()?;
         let _writing = self.writing();
         let mut appender = self.log.appender();
-        for cid in cids {
-            if self.pin_of(cid)?.is_none() {
-                return Err(PinError::NotPinned(cid.clone()));
-            }
+        let pins = self.pins_on(&cids.iter().collect::<Vec<_>>())?;
+        if let Some((cid, _)) = cids.iter().zip(pins).find(|(_, pin)| pin.is_none()) {
+            return Err(PinError::NotPinned(cid.clone()));
         }
         let records: Vec<_> =
             cids.iter().map(|cid| NewRecord::new(RecordKind::Unpin, Some(cid), &[])).collect();
         Ok(self.write(&mut appender, &records)?)
     }
 
-    /// Pins behind `after` in the order of their keys, about `PAGE` of them, and where the next page begins.
+    /// Pins behind `after` in the order of their keys, up to `PAGE` of them, and where the next page begins.
     pub(crate) fn pins_page(&self, after: Option<&Cid>) -> Result<(Vec<Pin>, Option<Cid>), IndexError> {
         let after = after.map(value::pin_key);
-        let mut changes = self.pending().pins_of(&[]);
-        if let Some(after) = &after {
-            changes = changes.split_off(after);
-            changes.remove(after);
+        let changes = self.pending().pins_behind(after.as_deref(), PAGE);
+        let mut pins = self.index.pins(after.as_deref(), PAGE)?;
+        // Each of both may go on behind what was taken of it; the page ends where the first of them breaks off.
+        let last_pin = pins.last().filter(|_| pins.len() == PAGE).map(|pin| value::pin_key(&pin.cid));
+        let last_change =
+            changes.last_key_value().filter(|_| changes.len() == PAGE).map(|(key, _)| key.clone());
+        let end = last_pin.into_iter().chain(last_change).min();
+        if changes.is_empty() {
+            let next = end.and_then(|key| value::decode_pin_key(&key));
+            return Ok((pins, next));
         }
-        let pins = self.index.pins(after.as_deref(), PAGE)?;
-        let next = pins.last().filter(|_| pins.len() == PAGE).map(|pin| pin.cid.clone());
-        if let Some(last) = &next {
-            // What comes behind this page of the index belongs to the next one.
-            let last = value::pin_key(last);
-            changes.retain(|key, _| *key <= last);
+        let mut changes = changes;
+        if let Some(end) = &end {
+            pins.retain(|pin| value::pin_key(&pin.cid) <= *end);
+            changes.retain(|key, _| key <= end);
         }
-        Ok((merged(pins, changes), next))
+        Ok((merged(pins, changes), end.and_then(|key| value::decode_pin_key(&key))))
     }
 }
 
 /// What the index says, with what is newer.
-fn merged(pins: Vec<Pin>, changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Vec<Pin> {
+fn merged(pins: Vec<Pin>, changes: PinChanges) -> Vec<Pin> {
+    if changes.is_empty() {
+        return pins;
+    }
     let mut by_key: BTreeMap<_, _> = pins.into_iter().map(|pin| (value::pin_key(&pin.cid), pin)).collect();
     for (key, change) in changes {
         let pin = change.and_then(|bytes| value::decode_pin(value::decode_pin_key(&key)?, &bytes));
@@ -199,23 +228,35 @@ impl Store {
         self.commit_with_pins(&[Pin { cid: cid.clone(), mode, name: name.map(str::to_owned) }])
     }
 
-    /// As [`Store::pin`], for several pins and one sync. A direct pin becomes a recursive one where that is
-    /// asked for; an equal pin is left as it is.
+    /// As [`Store::pin`], for any number of pins and one sync. A direct pin becomes a recursive one where that
+    /// is asked for; an equal pin is left as it is. Written 4,096 at a time, so that others get at the log
+    /// between.
     ///
     /// # Errors
-    /// [`PinError`]; nothing is pinned then, unless the disk failed between writing and syncing.
+    /// [`PinError`]; the pins of the 4,096 that it is about are not set then, those before are.
     pub fn commit_with_pins(&self, pins: &[Pin]) -> Result<(), PinError> {
-        self.core().set_pins(pins)?;
-        Ok(self.core().commit()?)
+        let written = pins.chunks(CHANGED_TOGETHER).try_for_each(|some| self.core().set_pins(some));
+        // What was written before an error is there, so it has to stay there.
+        self.core().commit()?;
+        written
     }
 
-    /// Takes pins away, durably.
+    /// Takes any number of pins away, durably, with one sync; written as those of [`Store::commit_with_pins`].
     ///
     /// # Errors
-    /// [`PinError::NotPinned`] where one is not there; none is taken away then.
+    /// [`PinError::NotPinned`] where one is not there; none of its 4,096 is taken away then, those before are.
     pub fn unpin(&self, cids: &[Cid]) -> Result<(), PinError> {
-        self.core().unset_pins(cids)?;
-        Ok(self.core().commit()?)
+        let written = cids.chunks(CHANGED_TOGETHER).try_for_each(|some| self.core().unset_pins(some));
+        self.core().commit()?;
+        written
+    }
+
+    /// The pins on exactly these Cids, in the order in which they are asked for.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the index could not be read.
+    pub fn pins_on(&self, cids: &[Cid]) -> Result<Vec<Option<Pin>>, IndexError> {
+        self.core().pins_on(&cids.iter().collect::<Vec<_>>())
     }
 
     /// The pin on exactly this Cid.

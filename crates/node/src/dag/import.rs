@@ -168,7 +168,8 @@ impl Import {
         self.node.commit().await?;
         if self.options.pin_roots {
             for cid in std::mem::take(&mut self.roots) {
-                let pinned = self.node.pin_add(&cid, true, None, Arc::new(PinProgress::default())).await;
+                let pinned =
+                    self.node.pin_add(vec![cid.clone()], true, None, Arc::new(PinProgress::default())).await;
                 let error = pinned.err().map(|error| error.to_string());
                 self.tell(DagImportEvent::Root { cid, error }).await?;
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use ipse_api::{BadNode, PinAdded, PinEntry, PinLine, PinVerified, Pins};
 use ipse_base::Cid;
-use ipse_node::{Node, Pin, PinError, PinFilter, PinProgress, PinState};
+use ipse_node::{Pin, PinError, PinFilter, PinProgress, PinState};
 
 use crate::Failure;
 use crate::context::{CidText, Context};
@@ -23,7 +23,8 @@ pub(super) async fn add(context: Context) -> Result<Reply, Failure> {
     let progress = Arc::new(PinProgress::default());
     let pins =
         PinAdded { pins: cids.iter().map(|cid| context.cids.of(cid)).collect(), ..PinAdded::default() };
-    let work = add_all(context.node()?.clone(), cids, recursive, name, progress.clone());
+    let (node, told) = (context.node()?.clone(), progress.clone());
+    let work = async move { node.pin_add(cids, recursive, name, told).await.map_err(Failure::from) };
     if !context.invocation.bool("progress") {
         work.await?;
         return Reply::value(&pins);
@@ -45,19 +46,6 @@ pub(super) async fn add(context: Context) -> Result<Reply, Failure> {
     Ok(Reply::values(lines))
 }
 
-async fn add_all(
-    node: Node,
-    cids: Vec<Cid>,
-    recursive: bool,
-    name: Option<String>,
-    progress: Arc<PinProgress>,
-) -> Result<(), Failure> {
-    for cid in &cids {
-        node.pin_add(cid, recursive, name.clone(), progress.clone()).await?;
-    }
-    Ok(())
-}
-
 fn so_far(progress: &PinProgress) -> PinAdded {
     PinAdded { pins: Vec::new(), progress: Some(progress.blocks()), bytes: Some(progress.bytes()) }
 }
@@ -65,10 +53,8 @@ fn so_far(progress: &PinProgress) -> PinAdded {
 pub(super) async fn rm(context: Context) -> Result<Reply, Failure> {
     let cids = context.resolved().await?;
     let recursive = context.invocation.bool("recursive");
-    for cid in &cids {
-        context.node()?.pin_remove(cid, recursive).await?;
-    }
     let pins = cids.iter().map(|cid| context.cids.of(cid)).collect();
+    context.node()?.pin_remove(cids, recursive).await?;
     Reply::value(&PinAdded { pins, ..PinAdded::default() })
 }
 

@@ -10,7 +10,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use ipse_base::Multihash;
 use ipse_base::limits::INDEX_CACHE_BYTES;
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition,
+    WriteTransaction,
+};
 
 use super::backend::{Backend, Overlay};
 use super::{Checkpoint, Index, IndexError, Totals, value};
@@ -26,8 +29,6 @@ const STATE: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("stat
 /// The one key of the state table; its version is that of all three tables.
 const STATE_KEY: &[u8] = b"ipse-index-1";
 
-/// Key and value as they stand in the file.
-type Entry = (Vec<u8>, Vec<u8>);
 type EngineResult<T> = Result<T, Box<redb::Error>>;
 
 pub(crate) struct RedbIndex {
@@ -38,6 +39,9 @@ pub(crate) struct RedbIndex {
 }
 
 struct Open {
+    /// The tables as the last commit left them. Opening them costs more than a look-up, so that is done once a
+    /// commit. Goes before the database, which it reads from.
+    tables: RwLock<Option<Arc<Tables>>>,
     database: Database,
     /// False where the disk took no writes: then changes stay in memory, and none are made on purpose.
     writable: bool,
@@ -77,7 +81,7 @@ impl RedbIndex {
         if writable {
             crate::disk::sync_parent(self.disk.as_ref(), &self.path)?;
         }
-        *open = Some(Open { database, writable });
+        *open = Some(Open { tables: RwLock::default(), database, writable });
         Ok(())
     }
 
@@ -87,7 +91,7 @@ impl RedbIndex {
 
     /// Runs a piece of engine work. After an input or output error the engine refuses everything until it is
     /// opened again; that is done here, so that a full disk does not end the service of what is there.
-    fn with<T>(&self, writes: bool, work: impl Fn(&Database) -> EngineResult<T>) -> Result<T, IndexError> {
+    fn with<T>(&self, writes: bool, work: impl Fn(&Open) -> EngineResult<T>) -> Result<T, IndexError> {
         match self.run(writes, &work) {
             Err(Some(error @ IndexError::Damaged(_))) => {
                 // Readers may go on for what is elsewhere; the next opening must not believe this file.
@@ -117,11 +121,11 @@ impl RedbIndex {
     fn run<T>(
         &self,
         writes: bool,
-        work: &impl Fn(&Database) -> EngineResult<T>,
+        work: &impl Fn(&Open) -> EngineResult<T>,
     ) -> Result<T, Option<IndexError>> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let open = open.as_ref().filter(|open| open.writable || !writes).ok_or(None)?;
-        self.guarded(|| work(&open.database)).map_err(Some)
+        self.guarded(|| work(open)).map_err(Some)
     }
 
     fn reason(&self, error: Option<IndexError>) -> IndexError {
@@ -143,18 +147,21 @@ impl RedbIndex {
         IndexError::Damaged(self.path.clone())
     }
 
-    /// Entries of a table behind `after`, as long as `wanted` says so.
-    fn range(
+    /// What is made of the entries of a table behind `after`, at most `limit` of them, up to the first that is
+    /// not `wanted`.
+    fn range<T>(
         &self,
-        table: TableDefinition<'static, &'static [u8], &'static [u8]>,
+        which: Which,
         after: Option<&[u8]>,
         limit: usize,
         wanted: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Vec<Entry>, IndexError> {
+        decode: Decode<T>,
+    ) -> Result<Vec<T>, IndexError> {
         use std::ops::Bound;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.with(false, |database| {
-            let Some(table) = opened(database, table)? else { return Ok(Vec::new()) };
+        self.with(false, |open| {
+            let tables = open.tables()?;
+            let Some(table) = which(&tables) else { return Ok(Vec::new()) };
             let mut found = Vec::new();
             let range = table.range::<&[u8]>((start, Bound::Unbounded)).map_err(redb::Error::from)?;
             for entry in range.take(limit) {
@@ -162,24 +169,87 @@ impl RedbIndex {
                 if !wanted(key.value()) {
                     break;
                 }
-                found.push((key.value().to_vec(), value.value().to_vec()));
+                found.push(decode(key.value(), value.value()).ok_or_else(malformed)?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// What is made of the entries with these keys, in their order.
+    fn look_up<T>(
+        &self,
+        which: Which,
+        keys: &[Vec<u8>],
+        decode: Decode<T>,
+    ) -> Result<Vec<Option<T>>, IndexError> {
+        self.with(false, |open| {
+            let tables = open.tables()?;
+            let Some(table) = which(&tables) else { return Ok(keys.iter().map(|_| None).collect()) };
+            let mut found = Vec::with_capacity(keys.len());
+            for key in keys {
+                let value = table.get(key.as_slice()).map_err(redb::Error::from)?;
+                let value = value.map(|value| decode(key, value.value()).ok_or_else(malformed));
+                found.push(value.transpose()?);
             }
             Ok(found)
         })
     }
 
     fn state(&self) -> Result<Option<(Checkpoint, Totals)>, IndexError> {
-        let bytes = self.with(false, |database| lookup(database, STATE, STATE_KEY))?;
-        bytes.map(|bytes| value::decode_state(&bytes).ok_or_else(|| self.damaged())).transpose()
+        self.with(false, |open| {
+            let tables = open.tables()?;
+            let Some(table) = &tables.state else { return Ok(None) };
+            let bytes = table.get(STATE_KEY).map_err(redb::Error::from)?;
+            Ok(bytes.map(|bytes| value::decode_state(bytes.value()).ok_or_else(malformed)).transpose()?)
+        })
+    }
+}
+
+/// One of the tables, which an index that nothing was written to does not have yet.
+type Which = fn(&Tables) -> Option<&ReadTable>;
+/// An entry out of key and value; `None` where they are none.
+type Decode<T> = fn(&[u8], &[u8]) -> Option<T>;
+
+/// An entry that this version can't have written.
+fn malformed() -> redb::Error {
+    redb::Error::Corrupted("an entry is malformed".into())
+}
+
+fn block_entry(key: &[u8], place: &[u8]) -> Option<(Multihash, Place)> {
+    Multihash::from_bytes(key).ok().zip(value::decode_place(place))
+}
+
+fn pin_entry(key: &[u8], pin: &[u8]) -> Option<Pin> {
+    value::decode_pin(value::decode_pin_key(key)?, pin)
+}
+
+/// All tables as one commit left them.
+struct Tables {
+    blocks: Option<ReadTable>,
+    pins: Option<ReadTable>,
+    state: Option<ReadTable>,
+}
+
+impl Open {
+    fn tables(&self) -> EngineResult<Arc<Tables>> {
+        if let Some(tables) = &*self.tables.read().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(Arc::clone(tables));
+        }
+        // Held while they are opened: a commit that comes between waits to forget them again.
+        let mut slot = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        let transaction = self.database.begin_read().map_err(redb::Error::from)?;
+        let tables = Arc::new(Tables {
+            blocks: opened(&transaction, BLOCKS)?,
+            pins: opened(&transaction, PINS)?,
+            state: opened(&transaction, STATE)?,
+        });
+        *slot = Some(Arc::clone(&tables));
+        Ok(tables)
     }
 
-    fn decode_pins(&self, entries: Vec<Entry>) -> Result<Vec<Pin>, IndexError> {
-        let decode = |(key, pin): Entry| {
-            value::decode_pin_key(&key)
-                .and_then(|cid| value::decode_pin(cid, &pin))
-                .ok_or_else(|| self.damaged())
-        };
-        entries.into_iter().map(decode).collect()
+    /// After a commit: what is looked up from now on sees it, and the pages of the old state can be used again.
+    fn forget_tables(&self) {
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -196,7 +266,11 @@ impl Index for RedbIndex {
 
     fn apply(&self, changes: &Generation, checkpoint: Checkpoint) -> Result<(), IndexError> {
         let blocks = changes.sorted_blocks();
-        self.with(true, |database| write(database, &blocks, changes, checkpoint))
+        self.with(true, |open| {
+            let written = write(&open.database, &blocks, changes, checkpoint);
+            open.forget_tables();
+            written
+        })
     }
 
     fn begin_anew(&self) -> Result<(), IndexError> {
@@ -207,30 +281,30 @@ impl Index for RedbIndex {
         self.reopen(true)
     }
 
-    fn place(&self, hash: &Multihash) -> Result<Option<Place>, IndexError> {
-        let key = hash.to_bytes();
-        let bytes = self.with(false, |database| lookup(database, BLOCKS, &key))?;
-        bytes.map(|bytes| value::decode_place(&bytes).ok_or_else(|| self.damaged())).transpose()
+    fn places_of(&self, hashes: &[&Multihash]) -> Result<Vec<Option<Place>>, IndexError> {
+        let keys: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_bytes()).collect();
+        self.look_up(|tables| tables.blocks.as_ref(), &keys, |_, place| value::decode_place(place))
     }
 
     fn places(&self, after: Option<&Multihash>, limit: usize) -> Result<Vec<(Multihash, Place)>, IndexError> {
         let after = after.map(Multihash::to_bytes);
-        let decode = |(key, place): Entry| {
-            let hash = Multihash::from_bytes(&key).ok();
-            hash.zip(value::decode_place(&place)).ok_or_else(|| self.damaged())
-        };
-        self.range(BLOCKS, after.as_deref(), limit, &|_| true)?.into_iter().map(decode).collect()
+        self.range(|tables| tables.blocks.as_ref(), after.as_deref(), limit, &|_| true, block_entry)
     }
 
     fn pins(&self, after: Option<&[u8]>, limit: usize) -> Result<Vec<Pin>, IndexError> {
-        self.decode_pins(self.range(PINS, after, limit, &|_| true)?)
+        self.range(|tables| tables.pins.as_ref(), after, limit, &|_| true, pin_entry)
+    }
+
+    fn pins_at(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Pin>>, IndexError> {
+        self.look_up(|tables| tables.pins.as_ref(), keys, pin_entry)
     }
 
     fn pins_of(&self, hash: &Multihash) -> Result<Vec<Pin>, IndexError> {
         // A hash knows its own length, so no key of another hash begins with this one; and the hash alone is
         // no key, so what is looked for stands behind it.
         let prefix = hash.to_bytes();
-        self.decode_pins(self.range(PINS, Some(&prefix), usize::MAX, &|key| key.starts_with(&prefix))?)
+        let of_this = |key: &[u8]| key.starts_with(&prefix);
+        self.range(|tables| tables.pins.as_ref(), Some(&prefix), usize::MAX, &of_this, pin_entry)
     }
 
     fn totals(&self) -> Result<Totals, IndexError> {
@@ -314,25 +388,14 @@ type ReadTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// The table, or `None` in an index that nothing was written to yet.
 fn opened(
-    database: &Database,
+    transaction: &ReadTransaction,
     table: TableDefinition<'static, &'static [u8], &'static [u8]>,
 ) -> EngineResult<Option<ReadTable>> {
-    let transaction = database.begin_read().map_err(redb::Error::from)?;
     match transaction.open_table(table) {
         Ok(table) => Ok(Some(table)),
         Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
         Err(error) => Err(Box::new(error.into())),
     }
-}
-
-fn lookup(
-    database: &Database,
-    table: TableDefinition<'static, &'static [u8], &'static [u8]>,
-    key: &[u8],
-) -> EngineResult<Option<Vec<u8>>> {
-    let Some(table) = opened(database, table)? else { return Ok(None) };
-    let found = table.get(key).map_err(redb::Error::from)?;
-    Ok(found.map(|found| found.value().to_vec()))
 }
 
 /// Closing writes; over damaged pages the engine may panic even then.
