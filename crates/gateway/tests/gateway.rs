@@ -47,15 +47,17 @@ async fn site() -> Site {
         })
         .unwrap();
     for (name, data) in FILES {
-        adding.input.send(AddInput::File((*name).into(), Metadata::default())).await.unwrap();
-        adding.input.send(AddInput::Data(Bytes::from_static(data.as_bytes()))).await.unwrap();
-        adding.input.send(AddInput::FileEnd).await.unwrap();
+        let begin = AddInput::File((*name).into(), Metadata::default());
+        let data = AddInput::Data(Bytes::from_static(data.as_bytes()));
+        adding.input.send(vec![begin, data, AddInput::FileEnd]).await.unwrap();
     }
-    adding.input.send(AddInput::Finish).await.unwrap();
+    adding.input.send(vec![AddInput::Finish]).await.unwrap();
     let mut root = None;
-    while let Some(event) = adding.events.recv().await {
-        if let AddEvent::Added { cid, .. } = event.unwrap() {
-            root = Some(cid);
+    while let Some(events) = adding.events.recv().await {
+        for event in events.unwrap() {
+            if let AddEvent::Added { cid, .. } = event {
+                root = Some(cid);
+            }
         }
     }
     let gateway = Gateway::new(node, GatewayOptions::default());

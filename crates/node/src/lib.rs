@@ -43,7 +43,7 @@ mod swarm;
 mod tree;
 mod worker;
 
-pub use add::{AddError, AddEvent, AddInput, AddOptions, Adding, Metadata};
+pub use add::{AddError, AddEvent, AddInput, AddOptions, Adding, FileSource, Metadata};
 pub use assemble::{OpenError, OpenOptions};
 pub use block::{BlockPutError, BlockPutOptions, BlockRemoveError};
 pub use cat::{FileStream, UnixfsStat};

@@ -158,10 +158,10 @@ impl Node {
     }
 
     /// Tells peers that wait for them that blocks are here now.
-    pub(crate) fn announce_local(&self, blocks: &[Block]) {
+    pub(crate) fn announce_local<'a>(&self, blocks: impl IntoIterator<Item = &'a Block>) {
         let Some(net) = self.online_net() else { return };
         let named: Vec<_> =
-            blocks.iter().map(|block| (block.cid().clone(), block.data().len() as u64)).collect();
+            blocks.into_iter().map(|block| (block.cid().clone(), block.data().len() as u64)).collect();
         net.notify_blocks(&named);
     }
 }

@@ -42,19 +42,21 @@ async fn add(node: &Node, options: AddOptions, files: Vec<(&str, Bytes)>) -> Vec
     let files: Vec<(String, Bytes)> = files.into_iter().map(|(name, data)| (name.to_owned(), data)).collect();
     let pushing = tokio::spawn(async move {
         for (name, data) in files {
-            input.send(AddInput::File(name, Metadata::default())).await.unwrap();
+            input.send(vec![AddInput::File(name, Metadata::default())]).await.unwrap();
             for start in (0..data.len()).step_by(100_000) {
                 let piece = data.slice(start..data.len().min(start + 100_000));
-                input.send(AddInput::Data(piece)).await.unwrap();
+                input.send(vec![AddInput::Data(piece)]).await.unwrap();
             }
-            input.send(AddInput::FileEnd).await.unwrap();
+            input.send(vec![AddInput::FileEnd]).await.unwrap();
         }
-        input.send(AddInput::Finish).await.unwrap();
+        input.send(vec![AddInput::Finish]).await.unwrap();
     });
     let mut added = Vec::new();
     while let Some(event) = adding.events.recv().await {
-        if let AddEvent::Added { name, cid, .. } = event.unwrap() {
-            added.push((name, cid));
+        for event in event.unwrap() {
+            if let AddEvent::Added { name, cid, .. } = event {
+                added.push((name, cid));
+            }
         }
     }
     pushing.await.unwrap();
@@ -140,12 +142,12 @@ async fn errors_say_what_is_wrong() {
 async fn an_add_that_is_given_up_pins_nothing() {
     let (_folder, node) = node().await;
     let adding = node.add(options(ImportOptions::unixfs_v0_2015())).unwrap();
-    adding.input.send(AddInput::File("a".into(), Metadata::default())).await.unwrap();
-    adding.input.send(AddInput::Data("abc".into())).await.unwrap();
+    let begun = vec![AddInput::File("a".into(), Metadata::default()), AddInput::Data("abc".into())];
+    adding.input.send(begun).await.unwrap();
     drop(adding);
     let mut bad = node.add(options(ImportOptions::unixfs_v0_2015())).unwrap();
-    bad.input.send(AddInput::File("../a".into(), Metadata::default())).await.unwrap();
-    bad.input.send(AddInput::FileEnd).await.unwrap();
+    let leaving = vec![AddInput::File("../a".into(), Metadata::default()), AddInput::FileEnd];
+    bad.input.send(leaving).await.unwrap();
     assert_eq!(bad.events.recv().await.unwrap().unwrap_err().kind(), Kind::Invalid);
     assert_eq!(node.pin_list(PinFilter::All).count().await, 0);
 }

@@ -115,7 +115,7 @@ impl Core {
     }
 
     /// Makes blocks visible, those that are here already left out.
-    fn put(&self, blocks: &[Block]) -> Result<(), WriteError> {
+    fn put<'a>(&self, blocks: impl Iterator<Item = New<'a>>) -> Result<(), WriteError> {
         self.make_room()?;
         let _writing = self.writing();
         let records = self.fresh_records(blocks)?;
@@ -140,10 +140,14 @@ impl Core {
         matches!(self.pending().place(cid.hash()), Some(Some(_))) && !self.is_damaged(cid.hash())
     }
 
-    fn fresh_records<'a>(&self, blocks: &'a [Block]) -> Result<Vec<NewRecord<'a>>, WriteError> {
+    fn fresh_records<'a>(
+        &self,
+        blocks: impl Iterator<Item = New<'a>>,
+    ) -> Result<Vec<NewRecord<'a>>, WriteError> {
         let mut seen = HashSet::new();
-        let mut records = Vec::with_capacity(blocks.len());
-        for block in blocks {
+        let mut records = Vec::with_capacity(blocks.size_hint().0);
+        for new in blocks {
+            let block = new.block();
             let (cid, data) = (block.cid(), block.data());
             if cid.is_identity() || data.is_empty() || !seen.insert(cid.hash()) {
                 continue;
@@ -157,11 +161,17 @@ impl Core {
                 self.log.counters.duplicates.one();
                 continue;
             }
-            let mut record = NewRecord::new(RecordKind::Block, Some(cid), data);
-            record.leaf = self.is_leaf(cid, data);
-            records.push(record);
+            records.push(match new {
+                New::Plain(block) => self.prepare(block),
+                New::Prepared(prepared) => prepared.record(),
+            });
         }
         Ok(records)
+    }
+
+    fn prepare<'a>(&self, block: &'a Block) -> NewRecord<'a> {
+        let (cid, data) = (block.cid(), block.data());
+        NewRecord { leaf: self.is_leaf(cid, data), ..NewRecord::new(RecordKind::Block, Some(cid), data) }
     }
 
     /// Whether the block has no links. What can't be read counts as an inner node: the walk that meets it will
@@ -189,7 +199,59 @@ impl Core {
     }
 }
 
+/// A block with what the log needs to know of it, so that a put has nothing left to compute. Whoever makes
+/// blocks on many threads prepares them there, while their bytes are still in the processor's cache.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    block: Block,
+    leaf: bool,
+    payload_crc: u32,
+}
+
+impl Prepared {
+    /// The block.
+    pub const fn block(&self) -> &Block {
+        &self.block
+    }
+
+    fn record(&self) -> NewRecord<'_> {
+        let Self { block, leaf, payload_crc } = self;
+        let (kind, name, payload) = (RecordKind::Block, Some(block.cid()), &block.data()[..]);
+        NewRecord { kind, leaf: *leaf, name, payload, payload_crc: *payload_crc }
+    }
+}
+
+/// A block that is to be put.
+#[derive(Clone, Copy)]
+enum New<'a> {
+    Plain(&'a Block),
+    Prepared(&'a Prepared),
+}
+
+impl<'a> New<'a> {
+    const fn block(self) -> &'a Block {
+        match self {
+            Self::Plain(block) => block,
+            Self::Prepared(prepared) => &prepared.block,
+        }
+    }
+}
+
 impl Store {
+    /// Works out what a put of the block needs, on the caller's thread.
+    pub fn prepare(&self, block: Block) -> Prepared {
+        let NewRecord { leaf, payload_crc, .. } = self.core().prepare(&block);
+        Prepared { block, leaf, payload_crc }
+    }
+
+    /// As [`Store::put_blocks`], of blocks that were prepared.
+    ///
+    /// # Errors
+    /// As [`Store::put_blocks`].
+    pub fn put_prepared(&self, blocks: &[Prepared]) -> Result<(), WriteError> {
+        self.core().put(blocks.iter().map(New::Prepared))
+    }
+
     /// Whether the block is here. Blocks that follow from their name alone are always here.
     ///
     /// # Errors
@@ -237,7 +299,7 @@ impl Store {
     /// # Errors
     /// [`WriteError`], full where the disk is; none is then half written.
     pub fn put_blocks(&self, blocks: &[Block]) -> Result<(), WriteError> {
-        self.core().put(blocks)
+        self.core().put(blocks.iter().map(New::Plain))
     }
 
     /// Deletes blocks; unknown ones are skipped. Returns how many were here. Gone for readers at once, durably

@@ -49,7 +49,7 @@ mod verify;
 
 pub use crate::core::WriteError;
 pub use crate::counters::StoreCounters;
-pub use blocks::ReadError;
+pub use blocks::{Prepared, ReadError};
 pub use disk::{Disk, DiskError, DiskFile, HeldLock, OpenMode};
 pub use gc::{CollectError, Collected, CollectionPlan, Root};
 pub use guard::TemporaryPin;

@@ -5,7 +5,7 @@
 //! numbers or not.
 
 use bytes::Bytes;
-use ipse_dag::protobuf::{Fields, Value, WireError, write_bytes, write_varint};
+use ipse_dag::protobuf::{Fields, Value, WireError, write_bytes, write_bytes_prefix, write_varint};
 
 use crate::Mtime;
 use crate::metadata::Metadata;
@@ -122,11 +122,26 @@ impl Data {
 
     pub(crate) fn encode(&self) -> Bytes {
         let payload = self.data.as_ref().map_or(0, Bytes::len);
-        let mut out = Vec::with_capacity(payload + 64 + 5 * self.block_sizes.len());
-        write_varint(TYPE, self.kind as u64, &mut out);
-        if let Some(data) = &self.data {
-            write_bytes(DATA, data, &mut out);
+        let (mut out, rest) = self.encode_around(self.data.as_ref().map(Bytes::len));
+        out.reserve(payload + rest.len());
+        out.extend_from_slice(self.data.as_deref().unwrap_or_default());
+        out.extend_from_slice(&rest);
+        out.into()
+    }
+
+    /// What stands before data of so many bytes, and what behind it.
+    pub(crate) fn encode_around(&self, data_bytes: Option<usize>) -> (Vec<u8>, Vec<u8>) {
+        let mut before = Vec::with_capacity(16);
+        write_varint(TYPE, self.kind as u64, &mut before);
+        if let Some(length) = data_bytes {
+            write_bytes_prefix(DATA, length, &mut before);
         }
+        (before, self.encode_behind())
+    }
+
+    /// The fields behind the data.
+    fn encode_behind(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(32 + 5 * self.block_sizes.len());
         if let Some(filesize) = self.filesize {
             write_varint(FILESIZE, filesize, &mut out);
         }
@@ -145,7 +160,7 @@ impl Data {
         if let Some(mtime) = self.metadata.mtime {
             write_bytes(MTIME, &encode_mtime(mtime), &mut out);
         }
-        out.into()
+        out
     }
 
     /// Reads a message of a node with `links` links; more block sizes than that are refused before they are

@@ -52,7 +52,7 @@ pub use chunk::{Chunker, ChunkerError, Splitter};
 pub use data::{DataError, NodeKind};
 pub use directory::DirectoryBuilder;
 pub use layout::{Added, Layout, LeafLink};
-pub use leaf::{Leaf, leaf, sole_leaf};
+pub use leaf::{Leaf, LeafFrame, leaf, sole_leaf};
 pub use list::{Entry, ListDirectory};
 pub use metadata::Mtime;
 pub use node::{NodeError, UnixfsNode};

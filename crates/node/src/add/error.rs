@@ -29,6 +29,20 @@ pub enum AddError {
     /// Whoever asked for the add went away.
     #[error("the caller went away")]
     Gone,
+    /// A thread that makes blocks failed; a mistake of ours.
+    #[error("a block could not be made")]
+    Lost,
+    /// A file that is read in place can't be.
+    #[error("read {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A file got shorter while it was read.
+    #[error("{0} changed while it was read")]
+    Changed(String),
     /// A block can't be made.
     #[error(transparent)]
     Block(#[from] BlockError),
@@ -53,6 +67,12 @@ impl ErrorKind for AddError {
             | Self::Twice(_)
             | Self::Order(_) => Kind::Invalid,
             Self::Gone => Kind::Unavailable,
+            Self::Lost => Kind::Internal,
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Kind::Denied
+            }
+            Self::Read { .. } => Kind::Internal,
+            Self::Changed(_) => Kind::Conflict,
             Self::Block(error) => error.kind(),
             Self::Write(error) => error.kind(),
             Self::Store(error) => error.kind(),
@@ -67,7 +87,8 @@ impl ErrorKind for AddError {
                 Some("rename the file and add again".into())
             }
             Self::TooDeep => Some("add the inner folders by themselves".into()),
-            Self::Order(_) | Self::Gone => None,
+            Self::Order(_) | Self::Gone | Self::Lost | Self::Read { .. } => None,
+            Self::Changed(_) => Some("add it again once nothing writes to it".into()),
             Self::Block(error) => error.hint(),
             Self::Write(error) => error.hint(),
             Self::Store(error) if error.kind == Kind::Full => Some(

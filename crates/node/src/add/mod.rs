@@ -1,17 +1,25 @@
 //! Adds files and folders.
 //!
-//! Path: a door pushes [`AddInput`]s in depth-first order → `add/importer` on a thread of its own (chunks, hashes,
-//! lays out) → `add/putter` on another (the disk) → events back to the door. At the end: directories, then the pin, then one commit; only then
-//! the last event, so that an add that has returned survives a power cut.
-//! Why messages instead of a reader: several doors feed it (multipart, archives, a local socket later), and a
-//! door that goes away just drops its end, which ends the import and leaves nothing pinned.
+//! Path: a door pushes [`AddInput`]s in depth-first order → `add/importer` on a thread of its own → `add/cutter`
+//! (steps and chunks) → `add/crew` (every processor reads and hashes, results in order) → `add/assembler` (layout,
+//! folders) → `add/putter` (the disk, on one more thread) → events back to the door. At the end: directories, then
+//! the pin, then one commit; only then the last event, so that an add that has returned survives a power cut.
+//! Why messages instead of a reader: several doors feed it (multipart, the local socket), and a door that goes
+//! away just drops its ends, which ends the import and leaves nothing pinned.
 
+mod assembler;
+mod buffers;
+mod chunk;
+mod crew;
+mod cutter;
 mod error;
 mod folder;
 mod importer;
 mod putter;
+mod source;
 
 pub use error::AddError;
+pub use source::FileSource;
 
 use bytes::Bytes;
 use ipse_base::Cid;
@@ -21,10 +29,10 @@ use tokio::sync::mpsc;
 use crate::Node;
 use importer::Importer;
 
-/// Inputs on their way to the importer: with parts of 1 MiB, at most 16 MiB.
-const INPUTS_QUEUED: usize = 16;
-/// Events on their way to the door.
-const EVENTS_QUEUED: usize = 256;
+/// Batches of inputs on their way to the importer: with at most about 1 MiB in each, 8 MiB.
+const INPUTS_QUEUED: usize = 8;
+/// Batches of events on their way to the door.
+const EVENTS_QUEUED: usize = 8;
 
 /// How to add.
 #[derive(Debug, Clone)]
@@ -57,7 +65,6 @@ pub struct Metadata {
 }
 
 /// What a door pushes, in depth-first order. Paths are relative, their names joined by `/`.
-#[derive(Debug)]
 pub enum AddInput {
     /// A directory; those above it need not be told.
     Directory(String, Metadata),
@@ -69,6 +76,8 @@ pub enum AddInput {
     Data(Bytes),
     /// The file's last byte was sent.
     FileEnd,
+    /// A whole file that is read where it is: its path and the file.
+    Source(String, Box<dyn FileSource>, Metadata),
     /// Everything was sent. Without it nothing is pinned.
     Finish,
 }
@@ -99,10 +108,10 @@ pub enum AddEvent {
 /// A running add: where inputs go and events come from. Dropping `input` before [`AddInput::Finish`] gives up.
 #[derive(Debug)]
 pub struct Adding {
-    /// Where the door pushes; waits while the importer is behind.
-    pub input: mpsc::Sender<AddInput>,
-    /// What the importer tells; closed after the last event or the first error.
-    pub events: mpsc::Receiver<Result<AddEvent, AddError>>,
+    /// Where the door pushes, as many at once as it has; waits while the importer is behind.
+    pub input: mpsc::Sender<Vec<AddInput>>,
+    /// What the importer tells, in order; closed after the last event or the first error.
+    pub events: mpsc::Receiver<Result<Vec<AddEvent>, AddError>>,
 }
 
 impl Node {

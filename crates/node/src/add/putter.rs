@@ -3,17 +3,26 @@
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use ipse_base::{Block, BlockSink, Kind, SinkError};
+use ipse_base::{ErrorKind, Kind, SinkError};
+use ipse_store::Prepared;
 
 use crate::Node;
 
-/// Batches that may wait for the disk. With four MiB each, an add holds little memory and the disk is never idle.
+/// Batches that may wait for the disk: enough that it is never idle.
 const BATCHES_QUEUED: usize = 2;
 
 /// A thread that puts what it is given, in order.
 pub(super) struct Putter {
-    queue: Option<SyncSender<Vec<Block>>>,
+    queue: Option<SyncSender<Vec<Prepared>>>,
     thread: Option<JoinHandle<Result<(), SinkError>>>,
+}
+
+/// Makes blocks visible, also to peers that wait for them.
+pub(super) fn put(node: &Node, blocks: &[Prepared]) -> Result<(), SinkError> {
+    let put = node.store().put_prepared(blocks);
+    put.map_err(|error| SinkError { message: error.to_string(), kind: error.kind() })?;
+    node.announce_local(blocks.iter().map(Prepared::block));
+    Ok(())
 }
 
 impl Putter {
@@ -22,14 +31,8 @@ impl Putter {
     /// # Errors
     /// [`SinkError`] (busy) where the system gives no more threads.
     pub(super) fn start(node: Node) -> Result<Self, SinkError> {
-        let (queue, batches) = sync_channel::<Vec<Block>>(BATCHES_QUEUED);
-        let put_all = move || {
-            for blocks in batches {
-                node.store().put(&blocks)?;
-                node.announce_local(&blocks);
-            }
-            Ok(())
-        };
+        let (queue, batches) = sync_channel::<Vec<Prepared>>(BATCHES_QUEUED);
+        let put_all = move || batches.into_iter().try_for_each(|blocks| put(&node, &blocks));
         let thread = thread::Builder::new().name("ipse-put".into()).spawn(put_all);
         let thread = thread.map_err(|error| SinkError { message: error.to_string(), kind: Kind::Busy })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
@@ -39,7 +42,7 @@ impl Putter {
     ///
     /// # Errors
     /// [`SinkError`] of this batch or an earlier one.
-    pub(super) fn put(&mut self, blocks: Vec<Block>) -> Result<(), SinkError> {
+    pub(super) fn put(&mut self, blocks: Vec<Prepared>) -> Result<(), SinkError> {
         match &self.queue {
             Some(queue) if queue.send(blocks).is_ok() => Ok(()),
             // The thread has ended early: its result says why.

@@ -1,5 +1,7 @@
 //! `add`: the upload goes to the node's importer while its events come back as lines.
 
+use std::task::Poll;
+
 use futures::StreamExt;
 use ipse_api::{AddEvent as Line, Invocation};
 use ipse_base::{HashCode, Version};
@@ -14,6 +16,11 @@ use crate::upload::{Upload, Uploaded};
 /// Blocks that fit into a Cid at the most, in bytes.
 const INLINE_BYTES_MAX: i64 = ipse_base::limits::IDENTITY_BYTES_MAX as i64;
 
+/// Bytes of inputs that go to the importer without waiting for more.
+const BATCH_BYTES: usize = 1024 * 1024;
+/// Inputs that go to the importer together.
+const BATCH_INPUTS_MAX: usize = 1024;
+
 pub(super) async fn add(mut context: Context) -> Result<Reply, Failure> {
     let upload = context.upload()?;
     let node = context.node()?;
@@ -21,8 +28,15 @@ pub(super) async fn add(mut context: Context) -> Result<Reply, Failure> {
     let adding = node.add(options(node, &context.invocation, &given)?)?;
     let (input, mut events) = (adding.input, adding.events);
     let cids = context.cids;
-    let lines = futures::stream::poll_fn(move |task| events.poll_recv(task))
-        .map(move |event| event.map(|event| line(event, cids)).map_err(Failure::from));
+    let lines = futures::stream::poll_fn(move |task| events.poll_recv(task)).flat_map(move |events| {
+        let (events, failure) = match events {
+            Ok(events) => (events, None),
+            Err(error) => (Vec::new(), Some(Err(Failure::from(error)))),
+        };
+        futures::stream::iter(events)
+            .map(move |event| Ok(line(event, cids)))
+            .chain(futures::stream::iter(failure))
+    });
     Ok(Reply::values(driven(push(upload, input, given), lines)))
 }
 
@@ -43,31 +57,81 @@ impl Given {
         Ok(Self { mode, mtime: invocation.int("mtime").map(|seconds| (seconds, nanoseconds)) })
     }
 
+    fn input(self, uploaded: Uploaded) -> AddInput {
+        match uploaded {
+            Uploaded::Directory(head) => AddInput::Directory(head.path, self.over(head.mode, head.mtime)),
+            Uploaded::Symlink(head, target) => {
+                AddInput::Symlink(head.path, target, self.over(head.mode, head.mtime))
+            }
+            Uploaded::File(head) => AddInput::File(head.path, self.over(head.mode, head.mtime)),
+            Uploaded::Data(data) => AddInput::Data(data),
+            Uploaded::FileEnd => AddInput::FileEnd,
+        }
+    }
+
     fn over(self, mode: Option<u32>, mtime: Option<(i64, u32)>) -> Metadata {
         Metadata { mode: self.mode.or(mode), mtime: self.mtime.or(mtime) }
     }
 }
 
-/// Pushes the upload into the importer. An importer that stops listening has told why among its events.
-async fn push(mut upload: Upload, input: mpsc::Sender<AddInput>, given: Given) -> Result<(), Failure> {
-    while let Some(uploaded) = upload.next().await? {
-        let next = match uploaded {
-            Uploaded::Directory(head) => AddInput::Directory(head.path, given.over(head.mode, head.mtime)),
-            Uploaded::Symlink(head, target) => {
-                AddInput::Symlink(head.path, target, given.over(head.mode, head.mtime))
+/// Pushes the upload into the importer, as much at once as is here. An importer that stops listening has told why
+/// among its events.
+async fn push(mut upload: Upload, input: mpsc::Sender<Vec<AddInput>>, given: Given) -> Result<(), Failure> {
+    let mut batch = Batch::default();
+    loop {
+        let uploaded = {
+            let mut next = std::pin::pin!(upload.next());
+            match futures::poll!(&mut next) {
+                Poll::Ready(uploaded) => uploaded?,
+                Poll::Pending => {
+                    if batch.send(&input).await.is_err() {
+                        return Ok(());
+                    }
+                    next.await?
+                }
             }
-            Uploaded::File(head) => AddInput::File(head.path, given.over(head.mode, head.mtime)),
-            Uploaded::Data(data) => AddInput::Data(data),
-            Uploaded::FileEnd => AddInput::FileEnd,
         };
-        if input.send(next).await.is_err() {
+        let end = uploaded.is_none();
+        batch.push(uploaded.map_or(AddInput::Finish, |uploaded| given.input(uploaded)));
+        if (end || batch.is_full()) && batch.send(&input).await.is_err() {
+            return Ok(());
+        }
+        if end {
             return Ok(());
         }
     }
-    // The same holds for the last message.
-    let _ = input.send(AddInput::Finish).await;
-    Ok(())
 }
+
+/// Inputs that go to the importer together.
+#[derive(Default)]
+struct Batch {
+    inputs: Vec<AddInput>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, input: AddInput) {
+        if let AddInput::Data(data) = &input {
+            self.bytes += data.len();
+        }
+        self.inputs.push(input);
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES || self.inputs.len() >= BATCH_INPUTS_MAX
+    }
+
+    async fn send(&mut self, importer: &mpsc::Sender<Vec<AddInput>>) -> Result<(), Gone> {
+        self.bytes = 0;
+        match std::mem::take(&mut self.inputs) {
+            inputs if inputs.is_empty() => Ok(()),
+            inputs => importer.send(inputs).await.map_err(|_| Gone),
+        }
+    }
+}
+
+/// The importer is over.
+struct Gone;
 
 fn options(node: &Node, invocation: &Invocation, given: &Given) -> Result<AddOptions, Failure> {
     Ok(AddOptions {
