@@ -1,7 +1,8 @@
 //! The raw limit: how fast one bare libp2p stream carries bytes over loopback between two processes.
 //!
-//! `probe_stream [tcp|quic] [MiB] [KiB per write]`. The parent writes, a child of the same binary reads and
-//! answers one byte at the end. Nothing is hashed, framed or stored.
+//! `probe_stream [tcp|quic] [MiB] [KiB per write] [ADDRESS]`. The parent writes, a child of the same binary reads
+//! and answers one byte at the end. Nothing is hashed, framed or stored. With an address no child is started: the
+//! reader is a `probe_stream serve [tcp|quic]` that runs already, perhaps behind a relay that delays.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -81,7 +82,8 @@ async fn serve(transport: &str) {
     std::thread::sleep(std::time::Duration::from_millis(200));
 }
 
-async fn send(transport: &str, mebibytes: usize, write_kibibytes: usize) {
+/// Writes to a reader that is started for it.
+async fn send_to_child(transport: &str, mebibytes: usize, write_kibibytes: usize) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["serve", transport])
         .stdout(Stdio::piped())
@@ -89,6 +91,12 @@ async fn send(transport: &str, mebibytes: usize, write_kibibytes: usize) {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let address: Multiaddr = lines.next().unwrap().unwrap().parse().unwrap();
+    send(address, transport, mebibytes, write_kibibytes).await;
+    lines.for_each(|line| println!("{}", line.unwrap()));
+    child.wait().unwrap();
+}
+
+async fn send(address: Multiaddr, transport: &str, mebibytes: usize, write_kibibytes: usize) {
     let mut swarm = swarm();
     swarm.dial(address).unwrap();
     let mut stream = first_stream(swarm).await;
@@ -107,8 +115,6 @@ async fn send(transport: &str, mebibytes: usize, write_kibibytes: usize) {
     let seconds = start.elapsed().as_secs_f64();
     println!("{transport}, writes of {write_kibibytes} KiB: {:.0} MiB/s", mebibytes as f64 / seconds);
     println!("writer: {}", usage::line());
-    lines.for_each(|line| println!("{}", line.unwrap()));
-    child.wait().unwrap();
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -120,5 +126,9 @@ async fn main() {
     }
     let mebibytes = arg(1).and_then(|text| text.parse().ok()).unwrap_or(1024);
     let write = arg(2).and_then(|text| text.parse().ok()).unwrap_or(256);
-    send(arg(0).unwrap_or("tcp"), mebibytes, write).await;
+    let transport = arg(0).unwrap_or("tcp");
+    match arg(3) {
+        Some(address) => send(address.parse().unwrap(), transport, mebibytes, write).await,
+        None => send_to_child(transport, mebibytes, write).await,
+    }
 }

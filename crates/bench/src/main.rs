@@ -1,0 +1,44 @@
+//! Measures Ipse beside its peers and beside what the machine can do at all.
+//!
+//! A figure alone says nothing on a machine whose disk moves by a factor of eight within an hour. So everything
+//! here is a ratio from one run: programs take turns, limits are measured next to the steps that they bound.
+//! It is not shipped, and asserts nothing: it prints what it saw beside what was aimed at.
+// An instrument talks to the person who started it.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod compare;
+mod lab;
+mod relay;
+mod stats;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// A failure is a sentence for the person who runs the instrument.
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[derive(Parser)]
+#[command(name = "ipse-bench", about = "Measures Ipse beside its peers and the machine's limits")]
+enum Task {
+    /// Measure programs that speak the reference node's command line, in rounds that alternate
+    Compare(compare::Options),
+    /// Pass TCP or UDP on with a delay, a bandwidth and a loss
+    Relay(relay::Options),
+}
+
+fn main() -> ExitCode {
+    let task = Task::parse();
+    lab::guard::watch();
+    let outcome = match task {
+        Task::Compare(options) => compare::run(&options),
+        Task::Relay(options) => relay::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("ipse-bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
