@@ -32,6 +32,8 @@ pub enum AbsentReason {
     NobodyHasIt,
     /// A source failed; see the session's log.
     Failed,
+    /// The node holds it damaged, and no peer sent it in time.
+    Damaged,
 }
 
 /// What a session answers to a want.

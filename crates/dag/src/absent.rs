@@ -16,18 +16,22 @@ const fn prefix(reason: AbsentReason) -> &'static str {
     match reason {
         AbsentReason::Offline => "block was not found locally (offline): ",
         AbsentReason::NobodyHasIt | AbsentReason::Failed => "block was not found: ",
+        AbsentReason::Damaged => "block is damaged here and no peer sent it: ",
     }
 }
 
 impl ErrorKind for Absent {
     fn kind(&self) -> Kind {
-        Kind::Unavailable
+        if self.reason == AbsentReason::Damaged { Kind::Corrupt } else { Kind::Unavailable }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self.reason {
             AbsentReason::Offline => "start the daemon and connect to a peer that has it".into(),
             AbsentReason::NobodyHasIt => "connect to a peer that has it with `ipse swarm connect`".into(),
+            AbsentReason::Damaged => {
+                "connect to a peer that has it; `ipse repo verify` lists what is damaged".into()
+            }
             AbsentReason::Failed => "the log says which source failed, and how".into(),
         })
     }

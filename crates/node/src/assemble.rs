@@ -18,6 +18,8 @@ use crate::config::{Config, ConfigError, Settings};
 use crate::diag::Parts;
 use crate::node::Inner;
 use crate::peering::Peering;
+use crate::repair::Repair;
+use crate::source::Sound;
 use crate::worker::Workers;
 use crate::{Node, VERSION, identity};
 
@@ -98,7 +100,7 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
             serve: settings.bitswap_server,
             ..NetOptions::new(key.clone())
         };
-        let net = Net::start(net_options, Arc::new(store.clone()), Arc::new(store.clone())).await?;
+        let net = Net::start(net_options, Arc::new(Sound(store.clone())), Arc::new(store.clone())).await?;
         Some(net)
     } else {
         None
@@ -109,6 +111,8 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         for (peer, addresses) in settings.peering.clone() {
             workers.start(Peering { net: net.clone(), peer, addresses });
         }
+        let repair = workers.start(Repair { net: net.clone(), store: store.clone(), healed: 0 });
+        store.on_damage(move |_| repair.wake());
     }
     let config = config.into();
     let node =

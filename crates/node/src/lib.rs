@@ -28,6 +28,7 @@ pub mod config;
 mod dag;
 mod diag;
 mod fetch;
+mod heal;
 mod identity;
 mod init;
 mod ls;
@@ -36,11 +37,13 @@ mod peering;
 mod pin;
 mod read_error;
 mod refs;
+mod repair;
 mod repo;
 mod resolve;
 mod source;
 mod swarm;
 mod tree;
+mod verify;
 mod worker;
 
 pub use add::{AddError, AddEvent, AddInput, AddOptions, Adding, FileSource, Metadata};
@@ -53,6 +56,7 @@ pub use dag::{
     DagStat,
 };
 pub use fetch::Stream;
+pub use heal::HealError;
 pub use identity::IdentityError;
 pub use init::{InitError, InitOptions, Initialized};
 pub use ls::ListEntry;
@@ -60,9 +64,10 @@ pub use node::Node;
 pub use pin::{Pin, PinError, PinFilter, PinProgress, PinState};
 pub use read_error::ReadError;
 pub use refs::{Reference, RefsOptions};
-pub use repo::{RepoError, RepoStat, VerifyEvent};
+pub use repo::{RepoError, RepoStat};
 pub use resolve::Resolved;
 pub use swarm::SwarmError;
+pub use verify::{Remedy, VerifyEvent, VerifyOutcome};
 pub use worker::WorkerInfo;
 
 // What the facade's signatures speak of, so that doors need no lower floor.

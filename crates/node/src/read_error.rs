@@ -50,6 +50,7 @@ pub enum ReadError {
 fn absent_text(cid: &Cid, reason: AbsentReason) -> String {
     match reason {
         AbsentReason::Offline => format!("block was not found locally (offline): ipld: could not find {cid}"),
+        AbsentReason::Damaged => format!("block {cid} is damaged here and no peer sent it"),
         AbsentReason::NobodyHasIt | AbsentReason::Failed => format!("ipld: could not find {cid}"),
     }
 }
@@ -66,6 +67,7 @@ impl ErrorKind for ReadError {
         match self {
             Self::Path(error) => error.kind(),
             Self::Absent { reason: AbsentReason::Offline, .. } => Kind::Unavailable,
+            Self::Absent { reason: AbsentReason::Damaged, .. } => Kind::Corrupt,
             Self::Absent { .. } | Self::Remainder { .. } => Kind::NotFound,
             Self::Plan(error) => error.kind(),
             Self::Source(error) => error.kind(),
@@ -82,10 +84,13 @@ impl ErrorKind for ReadError {
             Self::Absent { reason: AbsentReason::Offline, .. } => {
                 Some("start the node with `ipse daemon` and connect to a peer that has it: `ipse swarm connect ADDRESS`".into())
             }
+            Self::Absent { reason: AbsentReason::Damaged, .. } => {
+                Some("connect to a peer that has it, or add the data again; `ipse repo verify` lists what is damaged".into())
+            }
             Self::Absent { .. } => Some("connect to a peer that has it: `ipse swarm connect ADDRESS`".into()),
             Self::Plan(error) => error.hint(),
             Self::Source(error) if error.kind() == Kind::Corrupt => {
-                Some("`ipse repo verify` lists what is damaged; fetch or add it again".into())
+                Some("`ipse daemon` fetches it anew from a peer that has it, as `ipse repo verify --heal` does for all; or add the data again".into())
             }
             Self::Source(_) => Some("check the disk that holds the repository".into()),
             Self::IsDirectory(cid) => Some(format!("list it with `ipse ls {cid}` or fetch it with `ipse get {cid}`")),

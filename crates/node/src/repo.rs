@@ -1,8 +1,8 @@
-//! The repository as a whole: what it holds, collection, verification.
+//! The repository as a whole: what it holds, collection.
 
 use futures::stream::{BoxStream, StreamExt};
 use ipse_base::{Cid, ErrorKind, Kind};
-use ipse_store::{Checked, CollectError, CollectionPlan, IndexError, VerifyError, VerifySummary, WriteError};
+use ipse_store::{CollectError, CollectionPlan, IndexError, VerifyError, WriteError};
 use tokio::sync::mpsc;
 
 use crate::Node;
@@ -65,17 +65,6 @@ pub struct RepoStat {
     pub path: std::path::PathBuf,
 }
 
-/// What a verification tells of one block or record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifyEvent {
-    /// Blocks looked at so far.
-    pub blocks: u64,
-    /// What is wrong with this one, with its Cid and place; nothing if it is as it should be.
-    pub damage: Option<String>,
-    /// The block, where its name is known.
-    pub cid: Option<Cid>,
-}
-
 impl Node {
     /// What the repository holds.
     ///
@@ -118,28 +107,10 @@ impl Node {
             }
         })
     }
-
-    /// Reads and hashes every block, and tells of each.
-    pub fn verify(&self) -> BoxStream<'static, Result<VerifyEvent, RepoError>> {
-        let node = self.clone();
-        from_thread(move |events| {
-            let verified = node.store().verify(&mut |summary: &VerifySummary, checked| {
-                let (cid, damage) = match checked {
-                    Checked::Sound(cid) => (Some(cid), None),
-                    Checked::Damaged(damage) => (damage.cid.clone(), Some(damage.to_string())),
-                };
-                // Who asked may be gone; what is left to read is read for nothing.
-                let _ = events.blocking_send(Ok(VerifyEvent { blocks: summary.blocks, damage, cid }));
-            });
-            if let Err(error) = verified {
-                let _ = events.blocking_send(Err(error.into()));
-            }
-        })
-    }
 }
 
 /// Runs blocking work on a thread of its own and streams what it tells.
-fn from_thread<T, F>(work: F) -> BoxStream<'static, Result<T, RepoError>>
+pub(crate) fn from_thread<T, F>(work: F) -> BoxStream<'static, Result<T, RepoError>>
 where
     T: Send + 'static,
     F: FnOnce(&mpsc::Sender<Result<T, RepoError>>) + Send + 'static,

@@ -1,13 +1,19 @@
 //! Where a node's walks get their blocks: the store first, then the peers.
+//!
+//! A block that the store holds damaged counts as absent where peers can be asked: what they send answers the
+//! read, and takes the place of the damaged copy on its way through the store.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ipse_base::{
-    AbsentReason, Block, BlockSession, BlockSource, Cid, Delivery, LocalBlocks, SourceError, Want,
+    AbsentReason, Block, BlockSession, BlockSource, Cid, Delivery, Kind, LocalBlocks, SourceError, Want,
 };
 use ipse_net::Net;
 use ipse_store::Store;
+use tokio::time::Sleep;
 
 /// The composed source. Cheap to clone.
 #[derive(Clone)]
@@ -32,7 +38,10 @@ impl LocalBlocks for NodeSource {
     fn local(&self, cid: &Cid) -> Result<Option<Block>, SourceError> {
         match Block::implied_by(cid) {
             Some(block) => Ok(Some(block)),
-            None => self.store.local(cid),
+            None => match self.store.local(cid) {
+                Err(error) if self.net.is_some() && error.kind == Kind::Corrupt => Ok(None),
+                found => found,
+            },
         }
     }
 
@@ -47,9 +56,88 @@ impl LocalBlocks for NodeSource {
 impl BlockSource for NodeSource {
     fn session(&self) -> Box<dyn BlockSession> {
         match &self.net {
-            Some(net) => net.session(),
+            Some(net) => Box::new(MendingSession::new(net.session(), self.store.clone())),
             None => Box::new(OfflineSession::default()),
         }
+    }
+}
+
+/// What is served to peers, and what sessions take for being here: the store, less what is damaged.
+pub(crate) struct Sound(pub(crate) Store);
+
+impl LocalBlocks for Sound {
+    fn local(&self, cid: &Cid) -> Result<Option<Block>, SourceError> {
+        match self.0.local(cid) {
+            Err(error) if error.kind == Kind::Corrupt => Ok(None),
+            found => found,
+        }
+    }
+
+    fn local_size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
+        if self.0.is_damaged(cid) { Ok(None) } else { self.0.local_size(cid) }
+    }
+}
+
+/// How long a read waits for peers to send what is damaged here. A block that is simply absent is waited for as
+/// long as the reader likes; here the reader should hear of the damage.
+const DAMAGED_WAIT: Duration = Duration::from_secs(30);
+
+/// A session that gives up on damaged blocks after a while.
+struct MendingSession {
+    inner: Box<dyn BlockSession>,
+    store: Store,
+    damaged: Vec<Cid>,
+    patience: Option<Pin<Box<Sleep>>>,
+    given_up: Vec<Cid>,
+}
+
+impl MendingSession {
+    fn new(inner: Box<dyn BlockSession>, store: Store) -> Self {
+        Self { inner, store, damaged: Vec::new(), patience: None, given_up: Vec::new() }
+    }
+}
+
+impl BlockSession for MendingSession {
+    fn want(&mut self, wants: Vec<Want>) {
+        let damaged = wants.iter().filter(|want| self.store.is_damaged(&want.cid));
+        let known = self.damaged.len();
+        self.damaged.extend(damaged.map(|want| want.cid.clone()));
+        if self.damaged.len() > known {
+            self.patience = Some(Box::pin(tokio::time::sleep(DAMAGED_WAIT)));
+        }
+        self.inner.want(wants);
+    }
+
+    fn cancel(&mut self, cids: &[Cid]) {
+        self.damaged.retain(|cid| !cids.contains(cid));
+        self.inner.cancel(cids);
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        if let Some(cid) = self.given_up.pop() {
+            return Poll::Ready(Some(Delivery::Absent(cid, AbsentReason::Damaged)));
+        }
+        let next = self.inner.poll_next(context);
+        if self.damaged.is_empty() {
+            return next;
+        }
+        if let Poll::Ready(Some(Delivery::Block(block))) = &next {
+            self.damaged.retain(|cid| cid != block.cid());
+        }
+        if let Poll::Ready(Some(Delivery::Absent(cid, _))) = &next
+            && self.damaged.contains(cid)
+        {
+            let cid = cid.clone();
+            self.damaged.retain(|other| *other != cid);
+            return Poll::Ready(Some(Delivery::Absent(cid, AbsentReason::Damaged)));
+        }
+        let over = |sleep: &mut Pin<Box<Sleep>>| sleep.as_mut().poll(context).is_ready();
+        if next.is_pending() && self.patience.as_mut().is_some_and(over) {
+            self.given_up = std::mem::take(&mut self.damaged);
+            self.inner.cancel(&self.given_up);
+            return self.poll_next(context);
+        }
+        next
     }
 }
 

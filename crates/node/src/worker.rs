@@ -119,7 +119,6 @@ impl Workers {
 pub(crate) struct Waker(Arc<Entry>);
 
 impl Waker {
-    #[cfg_attr(not(test), expect(dead_code, reason = "its callers come with the next workers"))]
     /// The worker takes its next turn now; if it is at one, another follows at once.
     pub(crate) fn wake(&self) {
         self.0.wake.notify_one();

@@ -10,7 +10,7 @@ use ipse_base::{Cid, Codec, ErrorKind, HashCode, Kind, Path, Version};
 use ipse_node::{
     AddEvent, AddInput, AddOptions, BlockPutOptions, DagImportEvent, DagImportInput, DagImportOptions,
     ImportOptions, InitOptions, Metadata, Node, NodeKind, OpenOptions, PinError, PinFilter, PinProgress,
-    PinState, RefsOptions, TreeEvent,
+    PinState, RefsOptions, Remedy, TreeEvent, VerifyEvent,
 };
 use tempfile::TempDir;
 
@@ -239,7 +239,8 @@ async fn what_was_acknowledged_is_there_after_opening_again() {
         node.pin_list(PinFilter::Direct).count().await + node.pin_list(PinFilter::Recursive).count().await,
         1
     );
-    assert!(node.verify().all(async |event| event.unwrap().damage.is_none()).await);
+    let damaged = |event: VerifyEvent| matches!(event, VerifyEvent::Damaged { .. });
+    assert!(node.verify(Remedy::Report).all(async |event| !damaged(event.unwrap())).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,7 +75,7 @@ impl Core {
             if place == Some(at) {
                 if error.kind() == Kind::Corrupt {
                     tracing::error!(%error, "damage found");
-                    self.note_damage(cid.hash());
+                    self.damaged.note(cid);
                 }
                 return Err(error);
             }
@@ -130,14 +130,14 @@ impl Core {
         drop(appender);
         for record in &records {
             if let Some(cid) = record.name {
-                self.note_healed(cid.hash());
+                self.damaged.healed(cid.hash());
             }
         }
         Ok(())
     }
 
     fn is_pending(&self, cid: &Cid) -> bool {
-        matches!(self.pending().place(cid.hash()), Some(Some(_))) && !self.is_damaged(cid.hash())
+        matches!(self.pending().place(cid.hash()), Some(Some(_))) && !self.damaged.contains(cid.hash())
     }
 
     fn fresh_records<'a>(
@@ -156,7 +156,7 @@ impl Core {
                 let (cid, length) = (cid.clone(), data.len());
                 return Err(WriteError::TooLarge { cid, length, limit: PAYLOAD_BYTES_MAX });
             }
-            if self.place(cid.hash())?.is_some() && !self.is_damaged(cid.hash()) {
+            if self.place(cid.hash())?.is_some() && !self.damaged.contains(cid.hash()) {
                 self.guards.touch(cid.hash());
                 self.log.counters.duplicates.one();
                 continue;

@@ -3,11 +3,11 @@
 //! The order of locks: gate, appender, pending. Readers take only `pending`, for a look-up in memory; nobody
 //! holds it across the disk.
 
-use std::collections::HashSet;
 use std::sync::{Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use ipse_base::{Cid, ErrorKind, Kind, Multihash};
 
+use crate::damaged::Damaged;
 use crate::gc::Roots;
 use crate::guard::Guards;
 use crate::index::{Index, IndexError};
@@ -16,7 +16,8 @@ use crate::log::{Appender, Log, LogError, NewRecord};
 use crate::options::{Checkpoints, StoreOptions};
 use crate::pending::{GENERATION_BYTES_MAX, Pending};
 use crate::pins::PinMode;
-use crate::place::Place;
+use crate::place::{Place, Position};
+use crate::record::Header;
 
 /// Why blocks or pins could not be written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -67,8 +68,6 @@ impl ErrorKind for WriteError {
     }
 }
 
-/// Damaged blocks that are remembered, so that a put replaces them. More damage than this wants a new disk.
-const DAMAGED_MAX: usize = 4096;
 /// Bytes of log after which a checkpoint is due: they bound how long an opening after a crash takes.
 const CHECKPOINT_LOG_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -91,7 +90,7 @@ pub(crate) struct Core {
     pub(crate) pending: RwLock<Pending>,
     pub(crate) signal: Mutex<Signal>,
     pub(crate) wake: Condvar,
-    damaged: Mutex<HashSet<Multihash>>,
+    pub(crate) damaged: Damaged,
     /// One flush of the index at a time.
     flush: Mutex<()>,
     /// Writers go through together; a collection shuts it.
@@ -109,7 +108,7 @@ impl Core {
             pending: RwLock::new(pending),
             signal: Mutex::default(),
             wake: Condvar::new(),
-            damaged: Mutex::default(),
+            damaged: Damaged::default(),
             flush: Mutex::default(),
             gate: RwLock::default(),
         }
@@ -213,21 +212,12 @@ impl Core {
         self.log.sync(self.log.written())
     }
 
-    /// Remembers a block that could not be read, so that the next put of it is not taken for a duplicate.
-    pub(crate) fn note_damage(&self, hash: &Multihash) {
-        let mut damaged = lock(&self.damaged);
-        if damaged.len() < DAMAGED_MAX {
-            damaged.insert(hash.clone());
-        }
-    }
-
-    pub(crate) fn is_damaged(&self, hash: &Multihash) -> bool {
-        let damaged = lock(&self.damaged);
-        !damaged.is_empty() && damaged.contains(hash)
-    }
-
-    pub(crate) fn note_healed(&self, hash: &Multihash) {
-        lock(&self.damaged).remove(hash);
+    /// Takes a record that is in the log already over into the index. The caller holds the appender.
+    pub(crate) fn note_found(&self, header: &Header, payload: &[u8], position: Position) {
+        let mut pending = self.pending.write().unwrap_or_else(PoisonError::into_inner);
+        pending.active.note_found(header, payload, position);
+        drop(pending);
+        self.wake_background(false);
     }
 
     /// The last step of a life: everything durable and in the index, the end of the log marked.

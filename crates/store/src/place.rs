@@ -5,7 +5,7 @@ use ipse_base::{Cid, Codec, Multihash, Version, varint};
 use crate::record::{HEADER_BYTES, align};
 
 /// A point in the log. Points are ordered as the records were written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The number of the segment.
     pub segment: u32,

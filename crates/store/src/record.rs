@@ -95,6 +95,21 @@ pub enum RecordError {
     /// The segment that should hold it is not there.
     #[error("its segment is missing")]
     NoSegment,
+    /// A record that no living block's is: what it said is known from elsewhere, or is lost.
+    #[error("no record can be read here")]
+    Record,
+    /// The payload of a pin does not have its checksum.
+    #[error("pin does not match its checksum")]
+    Pin,
+    /// The bytes behind the payload are not zero.
+    #[error("padding is not zero")]
+    Padding,
+    /// A copy of a segment's header is not as it was written.
+    #[error("segment header is damaged")]
+    SegmentHeader,
+    /// The index says something else than the record, or does not know it.
+    #[error("index and log disagree")]
+    Index,
 }
 
 /// A record without its payload.

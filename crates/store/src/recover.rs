@@ -108,6 +108,9 @@ fn find_ends(
             Ok(segment) => {
                 let length = segment.file.len().map_err(DiskError::of("measure", &path))?;
                 let known = checkpoint.is_some_and(|checkpoint| checkpoint.position.segment == id);
+                if length <= SEGMENT_HEADER_BYTES {
+                    finish_header(&segment);
+                }
                 ends.last.get_or_insert(segment);
                 ends.unproven = id;
                 if known || length > SEGMENT_HEADER_BYTES {
@@ -125,6 +128,15 @@ fn find_ends(
         }
     }
     Ok(ends)
+}
+
+/// A segment without records may have been begun when the power went, with one copy of its header on the disk.
+/// Where the disk takes no writes, one copy does.
+fn finish_header(segment: &Segment) {
+    let whole = segment.header_is_whole().unwrap_or(false);
+    if !whole && let Err(error) = segment.write_header() {
+        tracing::warn!(segment = segment.id, %error, "a segment's header could not be completed");
+    }
 }
 
 /// A segment, or `None` where its header is lost and with it all that it holds.

@@ -54,6 +54,14 @@ impl<'a> Scan<'a> {
         Ok(Some(Scanned::Damage { offset, end: self.at }))
     }
 
+    /// Whether the bytes between a record's payload and the next record are zero, as far as they are there.
+    /// Whoever asks goes on to the next record, which is in the same window.
+    pub(crate) fn is_padded(&mut self, offset: u64, header: &Header) -> io::Result<bool> {
+        let from = offset + header.header_len() as u64 + u64::from(header.payload_len);
+        let length = (offset + header.record_len() - from) as usize;
+        Ok(self.bytes(from, length)?.iter().all(|&byte| byte == 0))
+    }
+
     /// The record at `offset`, if its header is sound and all of it lies before the end. The padding behind
     /// the last record may be cut off.
     fn record_at(&mut self, offset: u64) -> io::Result<Option<Header>> {

@@ -81,6 +81,25 @@ impl Segment {
     }
 }
 
+impl Segment {
+    /// Whether both copies of the header are as they were written.
+    pub(crate) fn header_is_whole(&self) -> io::Result<bool> {
+        let front = self.file.read_vec(0, SEGMENT_HEADER_BYTES as usize)?;
+        let copy = encode(self.id, self.marker);
+        Ok(front.chunks_exact(COPY_BYTES).all(|found| found == copy))
+    }
+
+    /// Writes both copies of the header anew, one after the other, so that one is whole at any moment.
+    pub(crate) fn write_header(&self) -> io::Result<()> {
+        let copy = encode(self.id, self.marker);
+        for at in [0, COPY_BYTES as u64] {
+            self.file.write_at(at, &mut [IoSlice::new(&copy)])?;
+            self.file.sync_data()?;
+        }
+        Ok(())
+    }
+}
+
 fn encode(id: u32, marker: u64) -> [u8; COPY_BYTES] {
     let mut copy = [0; COPY_BYTES];
     copy[..8].copy_from_slice(&MAGIC);

@@ -1,4 +1,14 @@
-//! Verify: every block read, checked and hashed again, and every record's header looked at.
+//! Verify: every record of the log looked at, every block read and hashed, and log and index held against each
+//! other.
+//!
+//! First the log from its start to its end, as it stands on the disk, so that reading is one way (`log`). What
+//! it says is kept short in a `ledger`. Then the index, entry by entry, against the headers in the log
+//! (`index`): it names the blocks whose own headers are gone, and what one of the two knows and the other does
+//! not. Runs beside readers, writers and collection and holds no lock of theirs.
+
+pub(crate) mod index;
+mod ledger;
+pub(crate) mod log;
 
 use std::collections::HashSet;
 
@@ -6,20 +16,18 @@ use ipse_base::{Cid, ErrorKind, Kind};
 
 use crate::blocks::ReadError;
 use crate::core::WriteError;
-use crate::disk::DiskError;
-use crate::list::Places;
-use crate::log::LogError;
-use crate::place::{Place, Position};
-use crate::record::{RecordError, RecordKind};
-use crate::recover::read_payload;
-use crate::scan::{Scan, Scanned};
-use crate::segment::{self, SEGMENT_HEADER_BYTES, Segment};
+use crate::index::IndexError;
+use crate::place::Position;
+use crate::record::RecordError;
 use crate::store::Store;
+
+pub(crate) use ledger::Ledger;
 
 /// Something that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// The block, or what was pinned; `None` where the record's own header is gone.
+    /// The block, or what was pinned; `None` where the record's own header is gone and the index names nothing
+    /// there.
     pub cid: Option<Cid>,
     /// Where it stands.
     pub position: Position,
@@ -33,6 +41,18 @@ impl std::fmt::Display for Damage {
             Some(cid) => write!(f, "{cid} at {}: {}", self.position, self.reason),
             None => write!(f, "record at {}: {}", self.position, self.reason),
         }
+    }
+}
+
+impl Damage {
+    /// The block whose bytes are lost here, so that only a copy from elsewhere mends it. What else is damaged
+    /// is known from other places of the repository; [`Store::mend`] writes it anew.
+    pub fn block(&self) -> Option<&Cid> {
+        let own = matches!(
+            self.reason,
+            RecordError::Record | RecordError::Pin | RecordError::Padding | RecordError::Index
+        );
+        self.cid.as_ref().filter(|_| !own)
     }
 }
 
@@ -67,6 +87,12 @@ pub enum VerifyError {
     Read(#[from] ReadError),
 }
 
+impl From<IndexError> for VerifyError {
+    fn from(error: IndexError) -> Self {
+        Self::Read(error.into())
+    }
+}
+
 impl ErrorKind for VerifyError {
     fn kind(&self) -> Kind {
         match self {
@@ -86,16 +112,36 @@ impl ErrorKind for VerifyError {
 /// Places of damage that are remembered to report each once.
 const REPORTED_MAX: usize = 65_536;
 
-struct Verification<'a> {
-    store: &'a Store,
-    summary: VerifySummary,
+/// What a verification is told, and what it tells.
+pub(crate) struct Report<'a> {
+    pub(crate) summary: VerifySummary,
     reported: HashSet<Position>,
-    report: &'a mut dyn FnMut(&VerifySummary, Checked),
+    tell: &'a mut dyn FnMut(&VerifySummary, Checked),
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(tell: &'a mut dyn FnMut(&VerifySummary, Checked)) -> Self {
+        Self { summary: VerifySummary::default(), reported: HashSet::new(), tell }
+    }
+
+    pub(crate) fn sound(&mut self, cid: Cid, bytes: u64) {
+        self.summary.blocks += 1;
+        self.summary.bytes += bytes;
+        (self.tell)(&self.summary, Checked::Sound(cid));
+    }
+
+    pub(crate) fn damaged(&mut self, cid: Option<Cid>, position: Position, reason: RecordError) {
+        let fresh = self.reported.len() >= REPORTED_MAX || self.reported.insert(position);
+        if fresh {
+            self.summary.damages += 1;
+            (self.tell)(&self.summary, Checked::Damaged(Damage { cid, position, reason }));
+        }
+    }
 }
 
 impl Store {
-    /// Reads and hashes every block and looks at every record; tells the result of each as it goes, with the
-    /// sums so far. Runs beside readers and writers and holds no lock.
+    /// Reads and hashes every block, looks at every record, and compares log and index; tells the result of
+    /// each as it goes, with the sums so far. Changes nothing.
     ///
     /// # Errors
     /// [`VerifyError`] where the disk or the index fails; damage is reported instead.
@@ -103,104 +149,15 @@ impl Store {
         &self,
         report: &mut dyn FnMut(&VerifySummary, Checked),
     ) -> Result<VerifySummary, VerifyError> {
-        self.core().checkpoint()?;
-        let end = self.core().log.written();
-        let mut verification =
-            Verification { store: self, summary: VerifySummary::default(), reported: HashSet::new(), report };
-        verification.blocks()?;
-        verification.records(end)?;
-        Ok(verification.summary)
-    }
-}
-
-impl Verification<'_> {
-    fn blocks(&mut self) -> Result<(), VerifyError> {
-        let core = self.store.core();
-        let mut places = Places::new(core);
-        loop {
-            let page = places.next_page_by_place().map_err(ReadError::from)?;
-            if page.is_empty() {
-                return Ok(());
-            }
-            for (hash, place) in page {
-                self.block(&place.cid(hash), &place)?;
-            }
+        let core = self.core();
+        core.checkpoint()?;
+        let mut report = Report::new(report);
+        let mut ledger = Ledger::default();
+        log::read(core, log::Depth::Payloads, &mut ledger, &mut report)?;
+        index::compare(core, &mut ledger, &mut report)?;
+        for range in ledger.unknown() {
+            report.damaged(ledger.lost_in(&range), range.position(), RecordError::Record);
         }
-    }
-
-    fn block(&mut self, cid: &Cid, place: &Place) -> Result<(), VerifyError> {
-        let data = match self.store.core().read(cid) {
-            // Deleted meanwhile.
-            Ok(None) => return Ok(()),
-            Ok(Some(data)) => data,
-            Err(ReadError::Damaged { position, reason, .. }) => {
-                self.damaged(Some(cid.clone()), position, reason);
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        self.summary.blocks += 1;
-        self.summary.bytes += data.len() as u64;
-        // A hash that this node can't compute is beyond checking; its checksum was right.
-        if cid.hash().matches(&data).unwrap_or(true) {
-            (self.report)(&self.summary, Checked::Sound(cid.clone()));
-        } else {
-            self.store.core().note_damage(cid.hash());
-            self.damaged(Some(cid.clone()), place.position, RecordError::Hash);
-        }
-        Ok(())
-    }
-
-    fn damaged(&mut self, cid: Option<Cid>, position: Position, reason: RecordError) {
-        let fresh = self.reported.len() >= REPORTED_MAX || self.reported.insert(position);
-        if fresh {
-            self.summary.damages += 1;
-            (self.report)(&self.summary, Checked::Damaged(Damage { cid, position, reason }));
-        }
-    }
-
-    /// The headers of all records, and the payloads of pins.
-    fn records(&mut self, end: Position) -> Result<(), VerifyError> {
-        let log = &self.store.core().log;
-        let ids = log.segments.ids().map_err(LogError::from).map_err(WriteError::from)?;
-        for id in ids.into_iter().filter(|&id| id <= end.segment) {
-            let path = segment::path(&log.dir, id);
-            let failed = |error| ReadError::Disk(DiskError::of("read", &path)(error));
-            let position = Position { segment: id, offset: 0 };
-            let segment = match log.segments.get(id) {
-                Ok(segment) => segment,
-                Err(segment::SegmentError::Disk(error)) if error.kind() == Kind::NotFound => continue,
-                Err(segment::SegmentError::Disk(error)) => return Err(ReadError::Disk(error).into()),
-                Err(_) => {
-                    self.damaged(None, position, RecordError::Marker);
-                    continue;
-                }
-            };
-            let length = segment.file.len().map_err(failed)?;
-            let until = if id == end.segment { end.offset.min(length) } else { length };
-            self.segment(&segment, until).map_err(failed)?;
-        }
-        Ok(())
-    }
-
-    fn segment(&mut self, segment: &Segment, end: u64) -> std::io::Result<()> {
-        let mut scan = Scan::new(segment, SEGMENT_HEADER_BYTES, end);
-        while let Some(found) = scan.next()? {
-            match found {
-                Scanned::Damage { offset, .. } => {
-                    let position = Position { segment: segment.id, offset };
-                    self.damaged(None, position, RecordError::HeaderChecksum);
-                }
-                Scanned::Record { offset, header } if header.kind == RecordKind::Pin => {
-                    let payload = read_payload(segment, offset, &header)?;
-                    if let Err(reason) = header.check_payload(&payload) {
-                        let position = Position { segment: segment.id, offset };
-                        self.damaged(header.name.clone(), position, reason);
-                    }
-                }
-                Scanned::Record { .. } => {}
-            }
-        }
-        Ok(())
+        Ok(report.summary)
     }
 }

@@ -19,7 +19,26 @@ pub(crate) const STAT: Command = Command::new("stat", "Print the size of the rep
     OptionDef::bool(&["human", "H"], "Print sizes with units."),
 ]);
 
-const VERIFY: Command = Command::new("verify", "Hash all blocks again and report those that are damaged.");
+const VERIFY: Command = Command::new("verify", "Hash all blocks again and report those that are damaged.")
+    .help(
+        "Reads every record and every block, compares the log with the index, and names what is damaged with its \
+CID and place. Nothing is changed unless that is asked for.
+
+  ipse repo verify            report what is damaged
+  ipse repo verify --heal     fetch damaged blocks from peers and mend everything else
+  ipse repo verify --drop     delete damaged blocks and mend everything else
+
+With --heal a daemon has to be running. A block that no peer sends stays as it is, and is tried again when it is \
+next read. With --drop a pin stays though its block is gone; fetching or adding the block makes it whole.
+
+The exit status is 0 where nothing is damaged, or nothing any more, and 1 otherwise.",
+    )
+    .options(&[
+        OptionDef::bool(&["drop"], "Delete damaged blocks."),
+        OptionDef::bool(&["heal"], "Fetch damaged blocks from peers and store them anew."),
+        OptionDef::string(&["heal-timeout"], "Wait so long for each block that is fetched; 0s: without end.")
+            .default("30s"),
+    ]);
 
 const VERSION: Command = Command::new("version", "Print the version of the repository.")
     .options(&[OptionDef::bool(&["quiet", "q"], "Print only the number.")]);

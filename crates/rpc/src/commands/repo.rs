@@ -1,9 +1,9 @@
 //! `repo`: what is on this node's disk.
 
 use futures::StreamExt;
-use ipse_api::{Collected, RepoStat, RepoVersion, VerifyProgress};
+use ipse_api::{Collected, RepoStat, RepoVersion, VerifyProgress, parse_duration};
 use ipse_base::Kind;
-use ipse_node::COMPATIBLE_REPO_VERSION;
+use ipse_node::{COMPATIBLE_REPO_VERSION, HealError, Remedy, VerifyEvent};
 
 use crate::Failure;
 use crate::context::Context;
@@ -44,23 +44,36 @@ pub(super) async fn gc(context: Context) -> Result<Reply, Failure> {
 }
 
 pub(super) async fn verify(context: Context) -> Result<Reply, Failure> {
-    let checked = context.node()?.verify();
-    let state = Some((checked, false));
-    let lines = futures::stream::try_unfold(state, |state| async move {
-        let Some((mut checked, damaged)) = state else { return Ok(None) };
-        match checked.next().await.transpose()? {
-            Some(event) => {
-                let damaged = damaged || event.damage.is_some();
-                let line = VerifyProgress { msg: event.damage.unwrap_or_default(), progress: event.blocks };
-                Ok(Some((line, Some((checked, damaged)))))
-            }
-            None if damaged => Err(Failure::new(Kind::Corrupt, "verify complete, some blocks were corrupt")),
-            None => {
-                let line =
-                    VerifyProgress { msg: "verify complete, all blocks validated.".to_owned(), progress: 0 };
-                Ok(Some((line, None)))
-            }
-        }
+    let remedy = remedy(&context)?;
+    let node = context.node()?;
+    if matches!(remedy, Remedy::Heal(_)) && (!node.is_online() || context.invocation.bool("offline")) {
+        return Err(Failure::from(HealError::Offline));
+    }
+    let lines = node.verify(remedy).map(|event| {
+        let (msg, progress) = match event? {
+            VerifyEvent::Sound { blocks, .. } => (String::new(), blocks),
+            VerifyEvent::Damaged { text, blocks, .. } => (text, blocks),
+            VerifyEvent::Done(outcome) if outcome.is_good() => (outcome.to_string(), 0),
+            VerifyEvent::Done(outcome) => return Err(Failure::new(Kind::Corrupt, outcome.to_string())),
+        };
+        Ok(VerifyProgress { msg, progress })
     });
     Ok(Reply::values(lines))
+}
+
+/// What is to be done about damage; the texts of refusals are the reference node's.
+fn remedy(context: &Context) -> Result<Remedy, Failure> {
+    let text = context.invocation.string("heal-timeout").unwrap_or_default();
+    let negative = text.strip_prefix('-').filter(|rest| parse_duration(rest).is_some());
+    if negative.is_some() {
+        return Err(Failure::invalid("heal-timeout must be >= 0"));
+    }
+    let Some(longest) = parse_duration(&text) else {
+        return Err(Failure::invalid(format!("invalid heal-timeout: time: invalid duration {text:?}")));
+    };
+    Ok(match (context.invocation.bool("heal"), context.invocation.bool("drop")) {
+        (true, _) => Remedy::Heal(longest),
+        (false, true) => Remedy::Drop,
+        (false, false) => Remedy::Report,
+    })
 }
