@@ -24,6 +24,7 @@
 //! # Ok::<(), ipse_api::InvocationError>(())
 //! ```
 
+mod backup;
 mod command;
 mod commands;
 mod duration;
@@ -34,6 +35,10 @@ mod option;
 mod query;
 mod table;
 
+pub use backup::{
+    BackupBegin, BackupDone, BackupEnd, BackupFrame, BackupSegment, DATA_BYTES_MAX, FileEntry, FrameReader,
+    Held, Manifest, ManifestError, Marker, PIECE_BYTES, Piece, SegmentEntry, StreamError,
+};
 pub use command::{Argument, Command, Place};
 pub use commands::{
     AddEvent, AddressBook, BadNode, Bandwidth, BitswapStat, BlockStat, CidFormatted, CidInspected, CodeName,

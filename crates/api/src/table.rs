@@ -48,6 +48,8 @@ pub static ROOT: Command = Command::group(
         c::RESOLVE,
         c::PIN,
         c::REPO,
+        c::BACKUP,
+        c::RESTORE,
         c::STATS,
         c::ID,
         c::SWARM,

@@ -165,6 +165,8 @@ async fn one(session: &mut Session<'_>) -> Result<(), CliError> {
     match session.invocation.path.as_slice() {
         ["init"] => commands::init::run(session).await,
         ["config", "edit"] => commands::edit::run(session),
+        ["backup"] => commands::backup::backup(session).await,
+        ["restore"] => commands::backup::restore(session),
         _ => commands::run(session).await,
     }
 }

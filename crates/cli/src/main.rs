@@ -10,6 +10,7 @@
 mod answer;
 mod app;
 mod args;
+mod backup;
 mod commands;
 mod console;
 mod error;

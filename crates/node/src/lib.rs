@@ -21,6 +21,7 @@
 
 mod add;
 mod assemble;
+mod backup;
 mod block;
 mod blocking;
 mod cat;
@@ -48,6 +49,7 @@ mod worker;
 
 pub use add::{AddError, AddEvent, AddInput, AddOptions, Adding, FileSource, Metadata};
 pub use assemble::{OpenError, OpenOptions};
+pub use backup::{BackupError, SmallFiles};
 pub use block::{BlockPutError, BlockPutOptions, BlockRemoveError};
 pub use cat::{FileStream, UnixfsStat};
 pub use config::{Config, ConfigError, Settings};
@@ -72,6 +74,7 @@ pub use worker::WorkerInfo;
 
 // What the facade's signatures speak of, so that doors need no lower floor.
 pub use ipse_net::{Bandwidth, Direction, KeyKind, Ledger, PeerIdentity, PeerInfo, Stat};
+pub use ipse_store::{BackupPart, HeldSegment, RepoError as RestoreError, Restore};
 pub use ipse_unixfs::{Chunker, ImportOptions, Naming, NodeKind, OptionsError, TreeEvent, UnixfsNode};
 
 /// The version of the reference node whose clients, scripts and tools work with this one.

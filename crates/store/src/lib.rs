@@ -24,6 +24,7 @@
 //! ```
 
 mod background;
+mod backup;
 mod blocks;
 mod core;
 mod counters;
@@ -51,6 +52,7 @@ mod verify;
 
 pub use crate::core::WriteError;
 pub use crate::counters::StoreCounters;
+pub use backup::{BackupError, BackupPart, HeldSegment};
 pub use blocks::{Prepared, ReadError};
 pub use disk::{Disk, DiskError, DiskFile, HeldLock, OpenMode};
 pub use gc::{CollectError, Collected, CollectionPlan, Root};
@@ -65,7 +67,7 @@ pub use pins::{Pin, PinError, PinMode, Pins};
 pub use place::Position;
 pub use record::RecordError;
 pub use recover::RecoverError;
-pub use repo::{AddressFile, REPO_FORMAT, Repo, RepoError, RepoState};
+pub use repo::{AddressFile, REPO_FORMAT, Repo, RepoError, RepoState, Restore};
 pub use store::{OpenError, Store, StoreStats};
 pub use verify::{Checked, Damage, VerifyError, VerifySummary};
 

@@ -3,6 +3,7 @@
 
 mod files;
 mod keystore;
+mod restore;
 mod state;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use crate::disk::{Disk, DiskError, HeldLock};
 use crate::lock;
 
 pub use files::AddressFile;
+pub use restore::Restore;
 pub use state::RepoState;
 
 /// Our own format version of the folder.
@@ -50,6 +52,12 @@ pub enum RepoError {
     /// Its version file is not one.
     #[error("{} does not hold a version number", .0.display())]
     Version(PathBuf),
+    /// A restoration into it was broken off.
+    #[error("{} was not restored to its end", .0.display())]
+    Unfinished(PathBuf),
+    /// A backup names a file that no repository has.
+    #[error("{0:?} is no file of a repository")]
+    FileName(String),
     /// A key's name can't be a file's.
     #[error("key name {0:?} is empty or too long")]
     KeyName(String),
@@ -66,7 +74,8 @@ impl ErrorKind for RepoError {
             Self::Locked(_) => Kind::Busy,
             Self::Kubo(_) | Self::Newer { .. } => Kind::Unsupported,
             Self::Version(_) => Kind::Corrupt,
-            Self::KeyName(_) => Kind::Invalid,
+            Self::Unfinished(_) => Kind::Conflict,
+            Self::KeyName(_) | Self::FileName(_) => Kind::Invalid,
             Self::Disk(error) => error.kind(),
         }
     }
@@ -86,6 +95,8 @@ impl ErrorKind for RepoError {
             ),
             Self::Newer { .. } => "use the version of ipse that wrote it, or a newer one".into(),
             Self::Version(path) => format!("restore {} from a backup", path.display()),
+            Self::Unfinished(_) => "run `ipse restore` again, or remove the folder".into(),
+            Self::FileName(_) => "use another backup".into(),
             Self::KeyName(_) => "choose another name for the key".into(),
             Self::Disk(error) => return error.hint(),
         })
@@ -128,6 +139,9 @@ impl Repo {
     ) -> Result<Self, RepoError> {
         let found = Self::state_on(disk.as_ref(), root)?;
         match found {
+            RepoState::Absent if restore::is_unfinished(disk.as_ref(), root)? => {
+                return Err(RepoError::Unfinished(root.to_path_buf()));
+            }
             RepoState::Absent => {}
             RepoState::Ready => return Err(RepoError::Exists(root.to_path_buf())),
             other => other.check(root)?,

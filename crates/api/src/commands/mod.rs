@@ -1,6 +1,7 @@
 //! The commands, one file per family: its entries of the table and the shapes of its replies.
 
 mod add;
+mod backup;
 mod bitswap;
 mod block;
 mod cat;
@@ -47,6 +48,7 @@ pub use swarm::{AddressBook, Connection, Peers, Protocol, Texts};
 pub use version::VersionInfo;
 
 pub(crate) use add::ADD;
+pub(crate) use backup::{BACKUP, REPO_BACKUP, RESTORE};
 pub(crate) use bitswap::{BITSWAP, STAT as BITSWAP_STAT};
 pub(crate) use block::BLOCK;
 pub(crate) use cat::CAT;

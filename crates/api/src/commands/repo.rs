@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::REFS_LOCAL;
+use super::{REFS_LOCAL, REPO_BACKUP};
 use crate::{Command, LinkJson, OptionDef};
 
 pub(crate) const REPO: Command =
-    Command::group("repo", "Work with the repository.", &[GC, STAT, VERIFY, VERSION, LS]);
+    Command::group("repo", "Work with the repository.", &[GC, STAT, VERIFY, VERSION, LS, REPO_BACKUP]);
 
 const GC: Command = Command::new("gc", "Remove all blocks that nothing keeps.").options(&[
     OptionDef::bool(&["stream-errors"], "Report errors as they happen and go on."),

@@ -23,6 +23,7 @@ mod shutdown;
 mod stats;
 mod swarm;
 
+pub(crate) mod backup;
 pub(crate) mod completion;
 pub(crate) mod daemon;
 pub(crate) mod edit;

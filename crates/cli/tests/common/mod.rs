@@ -114,6 +114,13 @@ impl Home {
         Done { ok, out: fs::read(place("out")).unwrap(), err }
     }
 
+    /// Starts the program under a name, without waiting for it or hearing what it prints.
+    pub(crate) fn start(&self, name: &str, words: &[&str]) -> Child {
+        let mut command = self.command(name, words);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// Starts a daemon and waits until its doors are open.
     pub(crate) fn daemon(&self) -> Daemon {
         self.daemon_as("ipfs", &["daemon"])

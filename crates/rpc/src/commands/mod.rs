@@ -2,6 +2,7 @@
 
 mod add;
 mod archive;
+mod backup;
 mod bitswap;
 mod block;
 mod cat;
@@ -81,6 +82,7 @@ pub(crate) fn handler(words: &[&str]) -> Option<Handler> {
         ["ping"] => |context| ping::ping(context).boxed(),
         ["refs"] => |context| refs::refs(context).boxed(),
         ["refs", "local"] | ["repo", "ls"] => |context| refs::local(context).boxed(),
+        ["repo", "backup"] => |context| backup::backup(context).boxed(),
         ["repo", "gc"] => |context| repo::gc(context).boxed(),
         ["repo" | "stats", "stat" | "repo"] => |context| repo::stat(context).boxed(),
         ["repo", "verify"] => |context| repo::verify(context).boxed(),

@@ -124,6 +124,7 @@ fn punch(core: &Core, segment: &Segment, tail: Position) -> std::io::Result<Resu
         let from = payload.next_multiple_of(PAGE_BYTES);
         let to = (payload + u64::from(header.payload_len)) / PAGE_BYTES * PAGE_BYTES;
         if from < to {
+            core.log.segments.taking();
             if !segment.file.punch(from, to - from)? {
                 break;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::disk::{Disk, DiskError};
@@ -16,11 +17,13 @@ pub(crate) struct Segments {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     open: Mutex<HashMap<u32, Segment>>,
+    /// How often something was taken away: a segment, or bytes of one. A backup that sees it change looks again.
+    taken: AtomicU64,
 }
 
 impl Segments {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
-        Self { disk, dir, open: Mutex::new(HashMap::new()) }
+        Self { disk, dir, open: Mutex::new(HashMap::new()), taken: AtomicU64::new(0) }
     }
 
     /// A handle for reading.
@@ -45,8 +48,19 @@ impl Segments {
         list(self.disk.as_ref(), &self.dir)
     }
 
+    /// To be called before bytes of a segment become a hole. What the hole takes must be deleted durably.
+    pub(crate) fn taking(&self) {
+        self.taken.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often something was taken away so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::SeqCst)
+    }
+
     /// Removes a segment's file. Readers that hold it go on.
     pub(crate) fn remove(&self, id: u32) -> Result<(), DiskError> {
+        self.taking();
         lock(&self.open).remove(&id);
         let path = segment::path(&self.dir, id);
         self.disk.remove(&path).map_err(DiskError::of("remove", &path))?;

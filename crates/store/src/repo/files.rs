@@ -83,6 +83,20 @@ impl Repo {
         self.write("ipse.json", bytes)
     }
 
+    /// Everything small that a backup needs, by its path in the repository: configuration and keys, the node's
+    /// private key among them. The lock may be held by another process; each file is replaced as a whole.
+    ///
+    /// # Errors
+    /// As [`Repo::config`].
+    pub fn read_small_files(root: &Path) -> Result<Vec<(String, Vec<u8>)>, RepoError> {
+        let mut files = Vec::new();
+        for name in ["config", "ipse.json"] {
+            files.push((name.to_owned(), read(&RealDisk, root, name)?));
+        }
+        files.extend(super::keystore::read_all(&RealDisk, root)?);
+        Ok(files)
+    }
+
     /// Publishes an address for as long as the repository is open. No line end follows it, for the reference
     /// node's clients take the file as it is.
     ///

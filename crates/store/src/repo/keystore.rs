@@ -1,9 +1,11 @@
 //! The keystore: one file a key, its name in base32, as the reference node has it.
 
+use std::path::Path;
+
 use ipse_base::Base;
 
 use super::{Repo, RepoError};
-use crate::disk::{self, DiskError};
+use crate::disk::{self, Disk, DiskError};
 
 const PREFIX: &str = "key_";
 /// Longest name of a key, so that its base32 form still is a file name.
@@ -55,6 +57,25 @@ impl Repo {
     }
 }
 
+/// The bytes of every key by its path in the repository, without its lock.
+pub(super) fn read_all(disk: &dyn Disk, root: &Path) -> Result<Vec<(String, Vec<u8>)>, RepoError> {
+    let dir = root.join("keystore");
+    if !disk.exists(&dir).map_err(DiskError::of("look for", &dir))? {
+        return Ok(Vec::new());
+    }
+    let mut names = disk.list(&dir).map_err(DiskError::of("list", &dir))?;
+    names.retain(|name| key_name(name).is_some());
+    names.sort_unstable();
+    let mut keys = Vec::with_capacity(names.len());
+    for name in names {
+        // One that was removed in this moment is not there.
+        if let Some(bytes) = disk::read_file(disk, &dir.join(&name), KEY_BYTES_MAX)? {
+            keys.push((format!("keystore/{name}"), bytes));
+        }
+    }
+    Ok(keys)
+}
+
 fn file_name(name: &str) -> Result<String, RepoError> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return Err(RepoError::KeyName(name.to_owned()));
@@ -62,7 +83,7 @@ fn file_name(name: &str) -> Result<String, RepoError> {
     Ok(format!("keystore/{PREFIX}{}", Base::BASE32.encode_bare(name.as_bytes())))
 }
 
-fn key_name(file: &str) -> Option<String> {
+pub(super) fn key_name(file: &str) -> Option<String> {
     let bytes = Base::BASE32.decode_bare(file.strip_prefix(PREFIX)?).ok()?;
     String::from_utf8(bytes).ok()
 }
