@@ -70,6 +70,61 @@ pub const INDEX_CACHE_BYTES: usize = 16 * 1024 * 1024;
 /// Memory for index entries that are in the log and not yet in the index, in bytes.
 pub const INDEX_PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Memory for blocks that were read and are likely to be read again, in bytes.
+pub const BLOCK_CACHE_BYTES: usize = 24 * 1024 * 1024;
+
+/// Largest file whose leaves are kept there, in bytes: a larger one would push much of the rest out, and is
+/// read as fast from the system's own cache.
+pub const CACHED_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Memory of large read buffers that wait to be used again, in bytes. New memory costs as much time as reading
+/// into it, so a stream goes round in a few buffers.
+pub const READ_POOL_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Memory for what the gateway remembers of paths it has answered, in bytes: some hundred bytes a path, and 72
+/// for each leaf of a large file.
+pub const GATEWAY_CACHE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Connections to the gateway at the same time; further ones are told to come back. Each takes about 16 KiB.
+pub const GATEWAY_CONNECTIONS_MAX: usize = 4096;
+
+/// Requests that the gateway answers at the same time (as the reference node by default).
+pub const GATEWAY_REQUESTS_MAX: usize = 4096;
+
+/// Longest head of a request to the gateway, in bytes: a path may have [`PATH_BYTES_MAX`], percent-encoded.
+pub const GATEWAY_HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest body of a request to the gateway, in bytes. None of its requests needs one.
+pub const GATEWAY_REQUEST_BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Bytes that the gateway hands to a connection at a time. Larger writes are no faster, and fall out of the
+/// processor's cache before they are sent.
+pub const GATEWAY_FRAME_BYTES: usize = 1024 * 1024;
+
+/// Frames of this many bytes are not counted, and are all that a client gets while [`GATEWAY_FRAMES_BYTES_MAX`]
+/// is used up: times [`GATEWAY_REQUESTS_MAX`] that is all which slow readers can hold.
+pub const GATEWAY_SMALL_FRAME_BYTES: usize = 32 * 1024;
+
+/// Bytes in larger frames over all connections: what slow readers can keep from others is speed, not memory.
+pub const GATEWAY_FRAMES_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Seconds that a client may take for the head of a request.
+pub const GATEWAY_HEAD_SECONDS: u32 = 30;
+
+/// Seconds that a connection may stay open between two requests.
+pub const GATEWAY_IDLE_SECONDS: u32 = 60;
+
+/// Seconds without a single byte sent, because the client takes none or because none comes, after which an
+/// answer is cut. One that moves goes on.
+pub const GATEWAY_STALL_SECONDS: u32 = 60;
+
+/// Seconds that one answer may take in all (as in the reference node by default).
+pub const GATEWAY_ANSWER_SECONDS: u32 = 3600;
+
+/// Answers at the same time that come out of a walk which holds what it has read ahead: content that is fetched
+/// from peers, and long listings.
+pub const GATEWAY_STREAMS_MAX: usize = 64;
+
 /// What the whole process may use when busy, in bytes.
 pub const PROCESS_BYTES_BUDGET: usize = 96 * 1024 * 1024;
 
@@ -81,6 +136,15 @@ const _: () = {
     assert!(SESSION_ASKED_BYTES_START <= SESSION_ASKED_BYTES_MAX);
     assert!(UNCONSUMED_BYTES_MAX as usize >= 2 * BLOCK_BYTES_MAX);
     assert!(
-        INDEX_CACHE_BYTES + INDEX_PENDING_BYTES_MAX + UNCONSUMED_BYTES_MAX as usize <= PROCESS_BYTES_BUDGET
+        INDEX_CACHE_BYTES
+            + INDEX_PENDING_BYTES_MAX
+            + BLOCK_CACHE_BYTES
+            + READ_POOL_BYTES_MAX
+            + UNCONSUMED_BYTES_MAX as usize
+            <= PROCESS_BYTES_BUDGET
     );
+    assert!(GATEWAY_HEAD_BYTES_MAX >= 3 * PATH_BYTES_MAX);
+    assert!(GATEWAY_SMALL_FRAME_BYTES < GATEWAY_FRAME_BYTES);
+    assert!(GATEWAY_FRAMES_BYTES_MAX >= 16 * GATEWAY_FRAME_BYTES);
+    assert!(CACHED_FILE_BYTES_MAX as usize * 4 <= BLOCK_CACHE_BYTES);
 };

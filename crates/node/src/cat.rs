@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use futures::StreamExt;
+use ipse_base::limits::CACHED_FILE_BYTES_MAX;
 use ipse_base::{Cid, Path};
+use ipse_store::Reuse;
 use ipse_unixfs::{FileReader, NodeKind, UnixfsNode};
 
 use crate::fetch::{self, Driver, Stream};
@@ -64,7 +66,9 @@ impl Node {
         let bytes = if start == end {
             futures::stream::empty().boxed()
         } else {
-            Driver::new(FileReader::new(cid.clone(), start..end), self.source().clone()).into_stream()
+            let reuse = if size > CACHED_FILE_BYTES_MAX { Reuse::Once } else { Reuse::Likely };
+            let reader = FileReader::new(cid.clone(), start..end);
+            Driver::new(reader, self.source().clone()).reusing(reuse).into_stream()
         };
         FileStream { cid, size, length: end - start, bytes }
     }

@@ -12,12 +12,19 @@ use futures::stream::{self, BoxStream, StreamExt};
 use ipse_base::limits::{BITSWAP_WANTS_SENT_PER_PEER_MAX, UNCONSUMED_BYTES_MAX};
 use ipse_base::{Block, BlockSession, BlockSource, Cid, Delivery, SourceError, Want};
 use ipse_dag::{Budget, Planner};
+use ipse_store::{AtHand, Reuse};
 
 use crate::ReadError;
 use crate::source::NodeSource;
 
-/// Wants looked up in the store per hop to the blocking pool, so that the first bytes are not held up by the rest.
-const LOOKUP_WANTS: usize = 32;
+/// Wants that are read from the disk per hop to the blocking pool, so that the first bytes are not held up by
+/// the rest.
+const HOP_WANTS: usize = 32;
+/// Wants looked up at hand before the runtime's thread is given to others.
+const TURN_WANTS: usize = 256;
+/// Bytes taken from what is at hand before the planner gives out what it has. About what one write to a client
+/// takes: reading further ahead only pushes those bytes out of the processor's cache.
+const TURN_BYTES: usize = 1024 * 1024;
 
 /// How far a walk may run ahead of its reader.
 const BUDGET: Budget = Budget { wants: 4 * BITSWAP_WANTS_SENT_PER_PEER_MAX, bytes: UNCONSUMED_BYTES_MAX };
@@ -31,6 +38,8 @@ pub(crate) struct Driver<P: Planner> {
     queued: VecDeque<Want>,
     /// Asked of the session and not yet answered.
     asked: usize,
+    /// Whether what is read is likely to be read again.
+    reuse: Reuse,
     over: bool,
 }
 
@@ -39,7 +48,21 @@ where
     P: Planner,
 {
     pub(crate) fn new(planner: P, source: NodeSource) -> Self {
-        Self { planner, source, session: None, queued: VecDeque::new(), asked: 0, over: false }
+        Self {
+            planner,
+            source,
+            session: None,
+            queued: VecDeque::new(),
+            asked: 0,
+            reuse: Reuse::Once,
+            over: false,
+        }
+    }
+
+    /// The same walk over blocks that are likely to be asked for again.
+    pub(crate) const fn reusing(mut self, reuse: Reuse) -> Self {
+        self.reuse = reuse;
+        self
     }
 
     /// The next item; `None` when the walk is over. After an error the walk is over too.
@@ -75,8 +98,7 @@ where
 
     /// Looks up a slice of what is wanted at hand and asks the session for what is not there.
     async fn look_up(&mut self) -> Result<(), ReadError> {
-        let slice: Vec<Want> = self.queued.drain(..self.queued.len().min(LOOKUP_WANTS)).collect();
-        let (found, missing) = look_up(self.source.clone(), slice).await?;
+        let (found, missing) = look_up(&self.source, &mut self.queued, self.reuse).await?;
         for block in found {
             self.planner.give(block).map_err(ReadError::plan)?;
         }
@@ -115,26 +137,50 @@ where
 
 type Found = (Vec<Block>, Vec<Want>);
 
-/// Splits wants into blocks that are at hand and wants that are not, away from the runtime's threads.
-async fn look_up(source: NodeSource, wants: Vec<Want>) -> Result<Found, ReadError> {
-    let found = tokio::task::spawn_blocking(move || -> Result<Found, SourceError> {
-        use ipse_base::LocalBlocks;
-        let (mut found, mut missing) = (Vec::with_capacity(wants.len()), Vec::new());
-        for want in wants {
-            match source.local(&want.cid)? {
-                Some(block) => found.push(block),
-                None => missing.push(want),
+/// Splits the first of these wants into blocks that are at hand and wants that are not. What is in memory is
+/// taken on the caller's thread; only what has to wait for the disk makes a hop to the blocking pool.
+async fn look_up(source: &NodeSource, wants: &mut VecDeque<Want>, reuse: Reuse) -> Result<Found, ReadError> {
+    let (mut found, mut missing, mut on_disk) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut looked, mut bytes) = (0, 0);
+    while looked < TURN_WANTS && bytes < TURN_BYTES && on_disk.len() < HOP_WANTS {
+        let Some(want) = wants.pop_front() else { break };
+        looked += 1;
+        match source.now(&want.cid, reuse).map_err(ReadError::Source)? {
+            AtHand::Block(block) => {
+                bytes += block.data().len();
+                found.push(block);
             }
+            AtHand::Absent => missing.push(want),
+            AtHand::OnDisk => on_disk.push(want),
         }
-        Ok((found, missing))
-    });
-    found.await.map_err(|_| ReadError::Stopping)?.map_err(ReadError::Source)
+    }
+    if !on_disk.is_empty() {
+        let source = source.clone();
+        let read = move || -> Result<Found, SourceError> {
+            let (mut found, mut missing) = (Vec::with_capacity(on_disk.len()), Vec::new());
+            for want in on_disk {
+                match source.wait(&want.cid, reuse)? {
+                    Some(block) => found.push(block),
+                    None => missing.push(want),
+                }
+            }
+            Ok((found, missing))
+        };
+        let read = tokio::task::spawn_blocking(read).await.map_err(|_| ReadError::Stopping)?;
+        let (more, gone) = read.map_err(ReadError::Source)?;
+        found.extend(more);
+        missing.extend(gone);
+    } else if looked == TURN_WANTS || bytes >= TURN_BYTES {
+        // A walk over what is all in memory never waits for anything, and must not keep others from running.
+        tokio::task::yield_now().await;
+    }
+    Ok((found, missing))
 }
 
 /// One block, from wherever it can be had.
 pub(crate) async fn block(source: &NodeSource, cid: &Cid) -> Result<Block, ReadError> {
-    let wanted = vec![Want::new(cid.clone(), 1)];
-    let (mut found, missing) = look_up(source.clone(), wanted).await?;
+    let mut wanted = VecDeque::from([Want::new(cid.clone(), 1)]);
+    let (mut found, missing) = look_up(source, &mut wanted, Reuse::Likely).await?;
     if let Some(block) = found.pop() {
         return Ok(block);
     }
@@ -149,7 +195,7 @@ pub(crate) async fn block(source: &NodeSource, cid: &Cid) -> Result<Block, ReadE
 
 /// Runs a planner to its single result.
 pub(crate) async fn single<P: Planner>(planner: P, source: &NodeSource) -> Result<P::Item, ReadError> {
-    let mut driver = Driver::new(planner, source.clone());
+    let mut driver = Driver::new(planner, source.clone()).reusing(Reuse::Likely);
     driver.next().await.unwrap_or(Err(ReadError::Stalled))
 }
 

@@ -9,10 +9,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ipse_base::{
-    AbsentReason, Block, BlockSession, BlockSource, Cid, Delivery, Kind, LocalBlocks, SourceError, Want,
+    AbsentReason, Block, BlockSession, BlockSource, Cid, Delivery, ErrorKind, Kind, LocalBlocks, SourceError,
+    Want,
 };
 use ipse_net::Net;
-use ipse_store::Store;
+use ipse_store::{AtHand, Reuse, Store};
 use tokio::time::Sleep;
 
 /// The composed source. Cheap to clone.
@@ -31,6 +32,36 @@ impl NodeSource {
     /// The same store, and nobody is asked.
     pub(crate) fn offline(&self) -> Self {
         Self { store: self.store.clone(), net: None }
+    }
+}
+
+impl NodeSource {
+    /// What is at hand without waiting for the disk.
+    pub(crate) fn now(&self, cid: &Cid, reuse: Reuse) -> Result<AtHand, SourceError> {
+        if let Some(block) = cid.is_identity().then(|| Block::implied_by(cid)).flatten() {
+            return Ok(AtHand::Block(block));
+        }
+        self.unless_damaged(cid, self.store.read_now(cid, reuse), AtHand::Absent)
+    }
+
+    /// What is at hand, waiting for the disk if need be.
+    pub(crate) fn wait(&self, cid: &Cid, reuse: Reuse) -> Result<Option<Block>, SourceError> {
+        self.unless_damaged(cid, self.store.read(cid, reuse), None)
+    }
+
+    fn unless_damaged<T>(
+        &self,
+        cid: &Cid,
+        read: Result<T, ipse_store::ReadError>,
+        absent: T,
+    ) -> Result<T, SourceError> {
+        match read {
+            Err(error) if self.net.is_some() && error.kind() == Kind::Corrupt => Ok(absent),
+            Err(error) => {
+                Err(SourceError { cid: cid.clone(), message: error.to_string(), kind: error.kind() })
+            }
+            Ok(found) => Ok(found),
+        }
     }
 }
 

@@ -8,8 +8,10 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use ipse_base::{Block, BlockSink, Cid, Codec, ErrorKind, Kind, LocalBlocks, SinkError, SourceError};
 
+use crate::buffer::Buffer;
 use crate::core::{Core, WriteError};
 use crate::disk::DiskError;
+use crate::hot::{AtHand, Reuse};
 use crate::index::IndexError;
 use crate::log::NewRecord;
 use crate::place::{Place, Position};
@@ -61,14 +63,51 @@ impl ErrorKind for ReadError {
 /// How often a read looks again when a collection moved the block under it.
 const MOVED_RETRIES: usize = 4;
 
+/// What a reader is ready to do for a block.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    /// Whether it may wait for the disk.
+    wait: bool,
+    reuse: Reuse,
+}
+
+/// What came of it.
+enum Read {
+    Bytes(Bytes),
+    Absent,
+    WouldWait,
+}
+
 impl Core {
-    /// The bytes of a block, if it is here.
+    /// The bytes of a block, if it is here, from the disk.
     pub(crate) fn read(&self, cid: &Cid) -> Result<Option<Bytes>, ReadError> {
+        match self.read_on(cid, Terms { wait: true, reuse: Reuse::Once })? {
+            Read::Bytes(bytes) => Ok(Some(bytes)),
+            Read::Absent | Read::WouldWait => Ok(None),
+        }
+    }
+
+    /// The bytes of a block, out of memory if it was read before.
+    fn recall(&self, cid: &Cid, terms: Terms) -> Result<Read, ReadError> {
+        if let Some(bytes) = self.hot.get(cid) {
+            self.log.counters.cache_hits.one();
+            return Ok(Read::Bytes(bytes));
+        }
+        let removals = self.hot.removals();
+        let read = self.read_on(cid, terms)?;
+        if let (Read::Bytes(bytes), Reuse::Likely) = (&read, terms.reuse) {
+            self.hot.insert(cid, bytes.clone(), removals);
+        }
+        Ok(read)
+    }
+
+    fn read_on(&self, cid: &Cid, terms: Terms) -> Result<Read, ReadError> {
         let mut place = self.place(cid.hash())?;
         for _ in 0..MOVED_RETRIES {
-            let Some(at) = place else { return Ok(None) };
-            let error = match self.read_at(cid, &at) {
-                Ok(data) => return Ok(Some(data)),
+            let Some(at) = place else { return Ok(Read::Absent) };
+            let error = match self.read_record(cid, &at, terms) {
+                Ok(Some(data)) => return Ok(Read::Bytes(data)),
+                Ok(None) => return Ok(Read::WouldWait),
                 Err(error) => error,
             };
             place = self.place(cid.hash())?;
@@ -80,11 +119,18 @@ impl Core {
                 return Err(error);
             }
         }
-        Ok(None)
+        Ok(Read::Absent)
     }
 
-    /// The bytes of the block at this place, checked.
+    /// The bytes of the block at this place, checked, from the disk.
     pub(crate) fn read_at(&self, cid: &Cid, place: &Place) -> Result<Bytes, ReadError> {
+        let read = self.read_record(cid, place, Terms { wait: true, reuse: Reuse::Once })?;
+        // One that waits always has an answer.
+        Ok(read.unwrap_or_default())
+    }
+
+    /// The same on a reader's terms; nothing where that would mean to wait.
+    fn read_record(&self, cid: &Cid, place: &Place, terms: Terms) -> Result<Option<Bytes>, ReadError> {
         let Position { segment: id, offset } = place.position;
         let damaged = |reason| ReadError::Damaged { cid: cid.clone(), position: place.position, reason };
         let segment = match self.log.segments.get(id) {
@@ -93,14 +139,28 @@ impl Core {
             Err(_) => return Err(damaged(RecordError::NoSegment)),
         };
         let header_len = place.header_len(cid.hash());
-        let record = match segment.file.read_vec(offset, header_len + place.length as usize) {
-            Ok(record) => record,
+        let length = header_len + place.length as usize;
+        let mut buffer = match terms.reuse {
+            Reuse::Likely => Buffer::owned(length),
+            Reuse::Once => self.buffers.take(length),
+        };
+        let filled = match terms.wait {
+            true => segment.file.read_at(offset, buffer.as_mut()).map(|()| true),
+            false => segment.file.read_now(offset, buffer.as_mut()),
+        };
+        match filled {
+            Ok(true) => {}
+            Ok(false) => {
+                self.log.counters.would_wait.one();
+                return Ok(None);
+            }
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 return Err(damaged(RecordError::Short));
             }
             Err(error) => return Err(DiskError::of("read", &segment::path(&self.log.dir, id))(error).into()),
-        };
-        let header = Header::read(&record, segment.marker, offset).map_err(damaged)?;
+        }
+        let record = buffer.as_slice();
+        let header = Header::read(record, segment.marker, offset).map_err(damaged)?;
         // The index is not believed: the record itself must say that it is this block.
         let is_it = header.kind == RecordKind::Block
             && header.name.as_ref().is_some_and(|name| name.hash() == cid.hash())
@@ -111,7 +171,7 @@ impl Core {
         header.check_payload(&record[header_len..]).map_err(damaged)?;
         self.log.counters.reads.one();
         self.log.counters.bytes_read.add(u64::from(place.length));
-        Ok(Bytes::from(record).slice(header_len..))
+        Ok(Some(buffer.into_bytes().slice(header_len..)))
     }
 
     /// Makes blocks visible, those that are here already left out.
@@ -265,10 +325,42 @@ impl Store {
     /// # Errors
     /// [`ReadError::Damaged`] (corrupt) where they do not match, otherwise what the disk or index says.
     pub fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        if let Some(block) = Block::implied_by(cid) {
-            return Ok(Some(block));
+        self.read(cid, Reuse::Once)
+    }
+
+    /// As [`Store::get`], for a reader that says whether it will come back.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn read(&self, cid: &Cid, reuse: Reuse) -> Result<Option<Block>, ReadError> {
+        match self.recalled(cid, Terms { wait: true, reuse })? {
+            AtHand::Block(block) => Ok(Some(block)),
+            AtHand::Absent | AtHand::OnDisk => Ok(None),
         }
-        Ok(self.core().read(cid)?.map(|data| Block::attested(cid.clone(), data)))
+    }
+
+    /// A block that can be had without waiting for the disk: out of memory, or out of the system's page cache.
+    /// Made for threads that others depend on. What it may still wait for is one page of the index, where that
+    /// is in no cache.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn read_now(&self, cid: &Cid, reuse: Reuse) -> Result<AtHand, ReadError> {
+        self.recalled(cid, Terms { wait: false, reuse })
+    }
+
+    fn recalled(&self, cid: &Cid, terms: Terms) -> Result<AtHand, ReadError> {
+        Ok(match self.core().recall(cid, terms)? {
+            Read::Bytes(bytes) => AtHand::Block(Block::attested(cid.clone(), bytes)),
+            Read::WouldWait => AtHand::OnDisk,
+            Read::Absent => Block::implied_by(cid).map_or(AtHand::Absent, AtHand::Block),
+        })
+    }
+
+    /// Counts removals of blocks since the store was opened. Whoever remembers something that is true while
+    /// certain blocks are here asks whether the number is still the same.
+    pub fn removals(&self) -> u64 {
+        self.core().hot.removals()
     }
 
     /// The size of a block in bytes, if it is here, from the index alone.

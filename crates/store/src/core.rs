@@ -3,13 +3,15 @@
 //! The order of locks: gate, appender, pending. Readers take only `pending`, for a look-up in memory; nobody
 //! holds it across the disk.
 
-use std::sync::{Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use ipse_base::{Cid, ErrorKind, Kind, Multihash};
 
+use crate::buffer::Buffers;
 use crate::damaged::Damaged;
 use crate::gc::Roots;
 use crate::guard::Guards;
+use crate::hot::Hot;
 use crate::index::{Index, IndexError};
 use crate::lock;
 use crate::log::{Appender, Log, LogError, NewRecord};
@@ -88,6 +90,8 @@ pub(crate) struct Core {
     pub(crate) guards: Guards,
     pub(crate) roots: Mutex<Vec<Roots>>,
     pub(crate) pending: RwLock<Pending>,
+    pub(crate) hot: Hot,
+    pub(crate) buffers: Arc<Buffers>,
     pub(crate) signal: Mutex<Signal>,
     pub(crate) wake: Condvar,
     pub(crate) damaged: Damaged,
@@ -106,6 +110,8 @@ impl Core {
             guards: Guards::default(),
             roots: Mutex::default(),
             pending: RwLock::new(pending),
+            hot: Hot::default(),
+            buffers: Arc::default(),
             signal: Mutex::default(),
             wake: Condvar::new(),
             damaged: Damaged::default(),
@@ -167,6 +173,8 @@ impl Core {
         let due = pending.active.bytes() > GENERATION_BYTES_MAX / 2
             || pending.active.log_bytes > CHECKPOINT_LOG_BYTES;
         drop(pending);
+        // After the index knows, so that whoever reads the old block now finds that it is forgotten.
+        self.hot.forget(records.iter().zip(&positions).filter_map(|(record, _)| record.removed()));
         self.wake_background(due);
         result
     }

@@ -10,6 +10,8 @@ ipse_base::counters! {
         duplicates: "Blocks put that were here already",
         reads: "Blocks read from their segment",
         bytes_read: "Bytes of payload in them",
+        cache_hits: "Blocks that were in memory, read from neither index nor disk",
+        would_wait: "Reads that were left to the blocking pool, since the page cache did not have the block",
         index_lookups: "Look-ups that went to the index on disk",
         checkpoints: "Batches of changes written to the index",
     }

@@ -88,6 +88,15 @@ pub trait DiskFile: Send + Sync {
     /// `UnexpectedEof` where the file ends before, or the system's error.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
 
+    /// Fills `out` from `offset` if that needs no waiting for the medium; answers false where it does, or where
+    /// the system can't tell. `out` holds anything then.
+    ///
+    /// # Errors
+    /// As [`DiskFile::read_at`].
+    fn read_now(&self, _offset: u64, _out: &mut [u8]) -> io::Result<bool> {
+        Ok(false)
+    }
+
     /// Reads `length` bytes from `offset` into new memory.
     ///
     /// # Errors

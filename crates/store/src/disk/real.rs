@@ -80,6 +80,10 @@ impl DiskFile for RealFile {
         self.0.read_exact_at(out, offset)
     }
 
+    fn read_now(&self, offset: u64, out: &mut [u8]) -> io::Result<bool> {
+        read_now(&self.0, offset, out)
+    }
+
     fn read_vec(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(length);
         while bytes.len() < length {
@@ -146,6 +150,30 @@ fn write_all(file: &File, mut offset: u64, parts: &mut [IoSlice<'_>]) -> io::Res
         offset += part.len() as u64;
     }
     Ok(())
+}
+
+/// Reads what the page cache has.
+#[cfg(target_os = "linux")]
+fn read_now(file: &File, offset: u64, out: &mut [u8]) -> io::Result<bool> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+    let mut done = 0;
+    while done < out.len() {
+        let rest = &mut out[done..];
+        match preadv2(file, &mut [io::IoSliceMut::new(rest)], offset + done as u64, ReadWriteFlags::NOWAIT) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => done += read,
+            Err(Errno::INTR) => {}
+            // Not in memory; or a file system that can't tell, such as tmpfs.
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_now(_file: &File, _offset: u64, _out: &mut [u8]) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(target_os = "linux")]

@@ -31,6 +31,11 @@ impl<'a> NewRecord<'a> {
         Self { kind, leaf: false, name, payload, payload_crc: crc32c::crc32c(payload) }
     }
 
+    /// The block that this record removes.
+    pub(crate) fn removed(&self) -> Option<&'a Cid> {
+        self.name.filter(|_| self.kind == RecordKind::Tombstone)
+    }
+
     fn header(&self, durable: u64) -> Header {
         Header {
             kind: self.kind,
