@@ -29,6 +29,7 @@ pub mod config;
 mod dag;
 mod diag;
 mod fetch;
+mod file;
 mod heal;
 mod identity;
 mod init;
@@ -58,6 +59,7 @@ pub use dag::{
     DagStat,
 };
 pub use fetch::Stream;
+pub use file::{File, FileCursor, Piece};
 pub use heal::HealError;
 pub use identity::IdentityError;
 pub use init::{InitError, InitOptions, Initialized};
