@@ -1,71 +1,155 @@
 //! Bodies of answers.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::stream::{Stream, StreamExt};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use futures::stream::{BoxStream, StreamExt};
+use hyper::body::{Body as HttpBody, SizeHint};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Response, StatusCode};
 use ipse_node::ReadError;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::file_body::FileBody;
+use crate::frame::Frame;
+use crate::pulse::Pulse;
+
 /// The body of an answer. An error in it breaks the connection off, so that cut data never looks whole.
-pub type Body = UnsyncBoxBody<Bytes, ReadError>;
-
-pub(crate) fn empty() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
+pub struct Body {
+    content: Content,
+    held: Held,
 }
 
-pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+enum Content {
+    Empty,
+    Full(Bytes),
+    File(Box<FileBody>),
+    Stream(BoxStream<'static, Result<Bytes, ReadError>>),
 }
 
-/// A body of known length out of a stream.
-pub(crate) fn stream<S>(bytes: S) -> Body
-where
-    S: Stream<Item = Result<Bytes, ReadError>> + Send + 'static,
-{
-    let frames = StreamBody::new(bytes.map(|piece| piece.map(Frame::data)));
-    frames.boxed_unsync()
+/// What the answer holds until it is handed over or dropped.
+#[derive(Default)]
+struct Held {
+    /// Its place among the requests that are answered at the same time.
+    place: Option<OwnedSemaphorePermit>,
+    /// Its place among those that hold what they have read ahead.
+    stream: Option<OwnedSemaphorePermit>,
+    /// The connection that it is sent over.
+    pulse: Option<Arc<Pulse>>,
 }
 
-struct Holding {
-    inner: Body,
-    _permit: OwnedSemaphorePermit,
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(pulse) = &self.pulse {
+            pulse.answered();
+        }
+    }
 }
 
-/// A body that gives its permit back when it is sent or dropped.
-pub(crate) fn holding(inner: Body, permit: OwnedSemaphorePermit) -> Body {
-    if inner.is_end_stream() { inner } else { Holding { inner, _permit: permit }.boxed_unsync() }
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Body").field("at_end", &self.is_end_stream()).finish_non_exhaustive()
+    }
 }
 
-impl HttpBody for Holding {
-    type Data = Bytes;
+impl Body {
+    const fn of(content: Content) -> Self {
+        Self { content, held: Held { place: None, stream: None, pulse: None } }
+    }
+
+    pub(crate) const fn empty() -> Self {
+        Self::of(Content::Empty)
+    }
+
+    pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
+        Self::of(Content::Full(bytes.into()))
+    }
+
+    pub(crate) fn file(file: FileBody) -> Self {
+        Self::of(Content::File(Box::new(file)))
+    }
+
+    /// A body out of a walk that holds what it has read ahead.
+    pub(crate) fn stream(
+        bytes: BoxStream<'static, Result<Bytes, ReadError>>,
+        stream: OwnedSemaphorePermit,
+    ) -> Self {
+        let mut body = Self::of(Content::Stream(bytes));
+        body.held.stream = Some(stream);
+        body
+    }
+
+    /// Waits for the first bytes, so that a failure until then has a status of its own.
+    pub(crate) async fn begin(&mut self) -> Result<(), ReadError> {
+        match &mut self.content {
+            Content::File(file) => file.begin().await,
+            Content::Empty | Content::Full(_) | Content::Stream(_) => Ok(()),
+        }
+    }
+
+    /// The body, which gives its place back when it is sent or dropped.
+    pub(crate) fn holding(mut self, place: OwnedSemaphorePermit) -> Self {
+        self.held.place = Some(place);
+        self
+    }
+
+    /// The body as it is sent over a connection.
+    pub(crate) fn over(mut self, pulse: Arc<Pulse>) -> Self {
+        self.held.pulse = Some(pulse);
+        self
+    }
+
+    /// Nothing of the body, but all that it holds: for an answer to `HEAD`.
+    pub(crate) fn headless(mut self) -> Self {
+        self.content = Content::Empty;
+        self
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Frame;
     type Error = ReadError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ReadError>>> {
-        Pin::new(&mut self.inner).poll_frame(context)
+    ) -> Poll<Option<Result<hyper::body::Frame<Frame>, ReadError>>> {
+        let next = match &mut self.content {
+            Content::Empty => Poll::Ready(None),
+            Content::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::from(bytes))))
+            }
+            Content::File(file) => file.poll_next(context),
+            Content::Stream(stream) => stream.poll_next_unpin(context).map_ok(Frame::from),
+        };
+        next.map_ok(hyper::body::Frame::data)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        match &self.content {
+            Content::Empty => true,
+            Content::Full(bytes) => bytes.is_empty(),
+            Content::File(file) => file.is_over(),
+            Content::Stream(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match &self.content {
+            Content::Empty => SizeHint::with_exact(0),
+            Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::File(file) => SizeHint::with_exact(file.left()),
+            Content::Stream(_) => SizeHint::default(),
+        }
     }
 }
 
 /// An answer without a body.
 pub(crate) fn status(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(empty());
+    let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
 }
@@ -74,7 +158,7 @@ pub(crate) fn status(status: StatusCode) -> Response<Body> {
 pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response<Body> {
     let text = text.into();
     let length = HeaderValue::from(text.len());
-    let mut response = Response::new(full(text));
+    let mut response = Response::new(Body::full(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response.headers_mut().insert(CONTENT_LENGTH, length);

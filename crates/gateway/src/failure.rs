@@ -2,6 +2,7 @@
 
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
+use ipse_base::limits::{GATEWAY_REQUEST_BODY_BYTES_MAX, GATEWAY_REQUESTS_MAX, GATEWAY_STREAMS_MAX};
 use ipse_base::{ErrorKind, Kind, PathError};
 use ipse_node::ReadError;
 
@@ -20,8 +21,12 @@ pub(crate) enum Failure {
     NotUtf8,
     #[error(transparent)]
     Path(#[from] PathError),
-    #[error("too many requests at the same time")]
+    #[error("too many requests at the same time: the limit is {GATEWAY_REQUESTS_MAX} by default")]
     Busy,
+    #[error("too many answers that take memory of their own: the limit is {GATEWAY_STREAMS_MAX}")]
+    Streams,
+    #[error("a request's body may have {GATEWAY_REQUEST_BODY_BYTES_MAX} bytes, and none is needed")]
+    BodyTooLarge,
     #[error("{0} did not begin to arrive in time: no connected peer has sent its first block")]
     Timeout(String),
     #[error(transparent)]
@@ -33,9 +38,9 @@ impl Failure {
         match self {
             Self::Method => Kind::Unsupported,
             Self::NoSuchPage(_) => Kind::NotFound,
-            Self::EncodedSlash | Self::NotUtf8 => Kind::Invalid,
+            Self::EncodedSlash | Self::NotUtf8 | Self::BodyTooLarge => Kind::Invalid,
             Self::Path(error) => error.kind(),
-            Self::Busy => Kind::Busy,
+            Self::Busy | Self::Streams => Kind::Busy,
             Self::Timeout(_) => Kind::Timeout,
             Self::Read(error) => error.kind(),
         }
@@ -46,12 +51,27 @@ impl Failure {
         if matches!(self, Self::Method) {
             return crate::service::method_not_allowed();
         }
-        let kind = self.kind();
-        let mut response = body::text(status_of(kind), format!("{self}\n"));
-        if kind == Kind::Busy {
+        let status = self.status();
+        let mut response = body::text(status, format!("{self}\n"));
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
         }
         response
+    }
+
+    /// The table's status, or the more exact one where HTTP has a word for the very limit.
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Path(PathError::TooLong(_)) => StatusCode::URI_TOO_LONG,
+            // The bytes are sound and what they describe is none that can be served: too deep, or sizes that
+            // contradict each other.
+            Self::Read(ReadError::Plan(error)) if error.kind() == Kind::Corrupt => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::Read(ReadError::Stopping) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => status_of(self.kind()),
+        }
     }
 }
 

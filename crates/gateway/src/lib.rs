@@ -17,16 +17,21 @@
 //! ```
 
 mod body;
+mod cache;
 mod content;
 mod content_type;
 mod failure;
+mod file_body;
+mod frame;
 mod headers;
 mod listing;
+mod pulse;
 mod range;
 mod request;
 mod serve;
 mod service;
 
 pub use body::Body;
+pub use frame::Frame;
 pub use serve::serve;
 pub use service::{Gateway, GatewayOptions};

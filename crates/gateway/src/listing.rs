@@ -1,7 +1,7 @@
 //! The page that lists a directory, streamed: large directories are never held whole.
 
 use bytes::Bytes;
-use futures::stream::{self, Stream, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
 use ipse_node::{ListEntry, ReadError, Stream as NodeStream};
 
 use crate::headers::percent_encoded;
@@ -12,11 +12,22 @@ table{border-collapse:collapse;width:100%}td{padding:.2rem .5rem;border-bottom:1
 td+td{text-align:right;color:#888;white-space:nowrap}h1{font-size:1.1rem;overflow-wrap:anywhere}\
 :root{color-scheme:light dark}";
 
-/// The page as a stream of pieces.
-pub(crate) fn page(
-    target: &ContentTarget,
-    entries: NodeStream<ListEntry>,
-) -> impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static {
+/// Bytes of a page that are sent together, and up to which it is made whole before it is sent.
+const PIECE_BYTES: usize = 32 * 1024;
+
+/// The page that lists a directory.
+pub(crate) enum Page {
+    /// A short one.
+    Whole(Bytes),
+    /// A long one, a piece at a time.
+    Long(BoxStream<'static, Result<Bytes, ReadError>>),
+}
+
+/// Makes the page; returns when all of it is there, or a first piece.
+///
+/// # Errors
+/// [`ReadError`] before the end of the first piece; later ones come in the stream.
+pub(crate) async fn page(target: &ContentTarget, entries: NodeStream<ListEntry>) -> Result<Page, ReadError> {
     let path = escaped(&target.path.to_string());
     let up = if target.path.segments().is_empty() {
         ""
@@ -27,12 +38,41 @@ pub(crate) fn page(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{path}</title>\
          <style>{STYLE}</style></head>\n<body>\n<h1>{path}</h1>\n<table>\n{up}"
     );
-    let base = target.written.clone();
-    let rows = entries.map(move |entry| entry.map(|entry| Bytes::from(row(&base, &entry))));
-    let tail = "</table>\n</body>\n</html>\n";
-    stream::once(async move { Ok(Bytes::from(head)) })
-        .chain(rows)
-        .chain(stream::once(async move { Ok(Bytes::from(tail)) }))
+    let mut rows = Rows { entries, base: target.written.clone(), over: false };
+    let first = rows.piece(head).await?;
+    if rows.over {
+        return Ok(Page::Whole(first));
+    }
+    let rest = stream::unfold(rows, |mut rows| async move {
+        if rows.over {
+            return None;
+        }
+        let piece = rows.piece(String::new()).await;
+        rows.over |= piece.is_err();
+        Some((piece, rows))
+    });
+    Ok(Page::Long(stream::once(async { Ok(first) }).chain(rest).boxed()))
+}
+
+struct Rows {
+    entries: NodeStream<ListEntry>,
+    base: String,
+    over: bool,
+}
+
+impl Rows {
+    /// The next rows behind `text`, and the page's end behind the last.
+    async fn piece(&mut self, mut text: String) -> Result<Bytes, ReadError> {
+        while text.len() < PIECE_BYTES {
+            let Some(entry) = self.entries.next().await.transpose()? else {
+                text.push_str("</table>\n</body>\n</html>\n");
+                self.over = true;
+                break;
+            };
+            text.push_str(&row(&self.base, &entry));
+        }
+        Ok(text.into())
+    }
 }
 
 fn row(base: &str, entry: &ListEntry) -> String {

@@ -1,74 +1,128 @@
-//! The listener: accepts connections and hands their requests to the gateway.
+//! The listener: accepts connections, hands their requests to the gateway, and cuts what stands still.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use hyper_util::rt::TokioIo;
+use ipse_base::limits::{GATEWAY_CONNECTIONS_MAX, GATEWAY_HEAD_BYTES_MAX};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, Id, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::Gateway;
+use crate::pulse::{Clock, Felt, Pulse};
 
-/// Connections open at the same time; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 4096;
 /// How long running answers may take once the gateway stops.
 const GRACE: Duration = Duration::from_secs(3);
-/// How long a client may take for the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often it is looked meanwhile which connections are done.
+const GRACE_STEP: Duration = Duration::from_millis(20);
+/// How long to wait after an error of the listener itself, such as no free descriptors.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+/// The answer where no further connection is taken.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nConnection: close\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Length: 38\r\n\r\ntoo many connections at the same time\n";
 
 /// Serves until `stop` is ready, then lets running answers finish for some seconds.
 pub async fn serve(listener: TcpListener, gateway: Gateway, stop: impl Future<Output = ()> + Send) {
     let mut stop = pin!(stop);
-    let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = Connections::default();
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let Some((stream, place)) = accepted else { break };
-        let gateway = gateway.clone();
-        let service = service_fn(move |request| {
-            let gateway = gateway.clone();
-            async move { Ok::<_, Infallible>(gateway.call(request).await) }
-        });
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a gateway connection ended early");
-            }
-            drop(place);
-        });
-    }
-    // Past the grace, connections are cut by the runtime's end.
-    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                // A failure to set the option costs some latency and nothing else.
-                let _ = stream.set_nodelay(true);
-                return Some((stream, place));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the gateway could not accept a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => connections.begin(stream, &gateway),
+                Err(error) => {
+                    tracing::warn!(%error, "the gateway could not accept a connection");
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            },
+            Some(ended) = connections.tasks.join_next_with_id() => connections.end(ended),
+            // Without connections there is nothing to look at, and the processor may sleep.
+            _ = second.tick(), if !connections.open.is_empty() => {
+                connections.clock.tick();
+                connections.cut(Pulse::is_over);
             }
         }
+    }
+    drop(listener);
+    connections.finish().await;
+}
+
+/// The connections that are open.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    open: HashMap<Id, (Arc<Pulse>, AbortHandle)>,
+    clock: Clock,
+}
+
+impl Connections {
+    fn begin(&mut self, stream: TcpStream, gateway: &Gateway) {
+        if self.open.len() >= GATEWAY_CONNECTIONS_MAX {
+            // No task for it: what fits into the socket's buffer is sent, and nobody waits.
+            let _ = stream.try_write(FULL);
+            return;
+        }
+        // A failure to set the option costs some latency and nothing else.
+        let _ = stream.set_nodelay(true);
+        let pulse = Arc::new(Pulse::new(self.clock.clone()));
+        let task = self.tasks.spawn(connection(stream, gateway.clone(), Arc::clone(&pulse)));
+        self.open.insert(task.id(), (pulse, task));
+    }
+
+    fn end(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        self.open.remove(&id);
+    }
+
+    /// Closes the connections for which this holds. They are forgotten when their task has ended.
+    fn cut(&self, holds: impl Fn(&Pulse) -> bool) {
+        for (pulse, task) in self.open.values() {
+            if holds(pulse) {
+                task.abort();
+            }
+        }
+    }
+
+    /// Closes each connection as soon as its answer is sent, and all of them when the time is over.
+    async fn finish(mut self) {
+        let end = Instant::now() + GRACE;
+        while !self.open.is_empty() && Instant::now() < end {
+            self.cut(Pulse::is_idle);
+            let step = tokio::time::timeout(GRACE_STEP, self.tasks.join_next_with_id()).await;
+            if let Ok(Some(ended)) = step {
+                self.end(ended);
+            }
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn connection(stream: TcpStream, gateway: Gateway, pulse: Arc<Pulse>) {
+    let felt = Felt::new(stream, Arc::clone(&pulse));
+    let service = service_fn(move |request| {
+        pulse.asked();
+        let (gateway, pulse) = (gateway.clone(), Arc::clone(&pulse));
+        async move { Ok::<_, Infallible>(gateway.call(request).await.map(|body| body.over(pulse))) }
+    });
+    let served = http1::Builder::new()
+        .max_buf_size(GATEWAY_HEAD_BYTES_MAX)
+        // The pulse bounds the time for the head, without a timer for each.
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(felt), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a gateway connection ended early");
     }
 }

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Body as HttpBody;
 use hyper::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use ipse_base::limits::{GATEWAY_REQUEST_BODY_BYTES_MAX, GATEWAY_REQUESTS_MAX};
 use ipse_node::Node;
 use tokio::sync::Semaphore;
 
 use crate::body::{self, Body};
+use crate::content::{Found, Source};
 use crate::failure::Failure;
-use crate::request::Target;
-use crate::{content, headers};
+use crate::file_body::Memory;
+use crate::request::{ContentTarget, Target};
+use crate::{cache, headers};
 
 /// How the gateway behaves.
 #[derive(Debug, Clone)]
@@ -22,7 +26,7 @@ pub struct GatewayOptions {
     pub fetch: bool,
     /// Requests served at the same time; more are answered 429 at once.
     ///
-    /// Default: 4,096. Each costs some kilobytes while it waits, and up to 32 MiB while a slow reader holds it.
+    /// Default: 4,096. Each costs some kilobytes while it waits, and 32 KiB while a slow reader holds it.
     pub requests_max: usize,
     /// How long the first byte may take.
     ///
@@ -36,7 +40,7 @@ impl Default for GatewayOptions {
     fn default() -> Self {
         Self {
             fetch: true,
-            requests_max: 4096,
+            requests_max: GATEWAY_REQUESTS_MAX,
             first_byte_timeout: Duration::from_secs(30),
             headers: Vec::new(),
         }
@@ -59,14 +63,20 @@ impl GatewayOptions {
 /// The gateway of one node. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     node: Node,
-    options: Arc<GatewayOptions>,
+    options: GatewayOptions,
     running: Arc<Semaphore>,
+    memory: Memory,
+    cache: cache::Memory,
 }
 
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gateway").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Gateway").field("options", &self.shared.options).finish_non_exhaustive()
     }
 }
 
@@ -75,40 +85,84 @@ impl Gateway {
     pub fn new(node: Node, options: GatewayOptions) -> Self {
         let node = if options.fetch { node } else { node.offline() };
         let running = Arc::new(Semaphore::new(options.requests_max));
-        Self { node, options: Arc::new(options), running }
+        let (memory, cache) = (Memory::default(), cache::Memory::default());
+        Self { shared: Arc::new(Shared { node, options, running, memory, cache }) }
     }
 
     /// Answers one request. Dropping the future, or the body of its answer, cancels the work.
-    pub async fn call<B>(&self, request: Request<B>) -> Response<Body> {
-        let mut response = match self.answer(&request).await {
-            Ok(response) => response,
-            Err(failure) => failure.into_response(),
+    pub async fn call<B: HttpBody>(&self, request: Request<B>) -> Response<Body> {
+        let shared = &*self.shared;
+        let response = match shared.find(&request).await {
+            Ok(answer) => answer,
+            Err(failure) => shared.with_common(failure.into_response()),
         };
-        headers::add_common(response.headers_mut(), &self.options.headers);
-        if request.method() == Method::HEAD {
-            *response.body_mut() = body::empty();
+        match *request.method() {
+            Method::HEAD => response.map(Body::headless),
+            _ => response,
         }
+    }
+}
+
+impl Shared {
+    fn with_common(&self, mut response: Response<Body>) -> Response<Body> {
+        headers::add_common(response.headers_mut(), &self.options.headers);
         response
     }
 
-    async fn answer<B>(&self, request: &Request<B>) -> Result<Response<Body>, Failure> {
+    async fn find<B: HttpBody>(&self, request: &Request<B>) -> Result<Response<Body>, Failure> {
         match *request.method() {
             Method::GET | Method::HEAD => {}
-            Method::OPTIONS => return Ok(body::status(StatusCode::NO_CONTENT)),
+            Method::OPTIONS => return Ok(self.with_common(body::status(StatusCode::NO_CONTENT))),
             _ => return Err(Failure::Method),
         }
-        let target = Target::parse(request.uri())?;
-        let target = match target {
+        if request.body().size_hint().exact().is_some_and(|bytes| bytes > GATEWAY_REQUEST_BODY_BYTES_MAX) {
+            return Err(Failure::BodyTooLarge);
+        }
+        // Taken before anything is looked up, and held until the body is sent.
+        let place = self.running.clone().try_acquire_owned().map_err(|_| Failure::Busy)?;
+        let written = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let removals = self.node.removals();
+        if let Some(file) = self.cache.get(written, removals) {
+            return Ok(self.source().answer(request, &file).map(|body| body.holding(place)));
+        }
+        let target = match Target::parse(request.uri())? {
             Target::Content(target) => target,
-            Target::Redirect(location) => return Ok(body::redirect(&location)),
-            Target::Root => return Ok(body::text(StatusCode::OK, "Ask for /ipfs/CID or /ipfs/CID/path.\n")),
+            Target::Redirect(location) => return Ok(self.with_common(body::redirect(&location))),
+            Target::Root => {
+                let text = "Ask for /ipfs/CID or /ipfs/CID/path.\n";
+                return Ok(self.with_common(body::text(StatusCode::OK, text)));
+            }
         };
-        let permit = self.running.clone().try_acquire_owned().map_err(|_| Failure::Busy)?;
-        let answer = content::serve(&self.node, request, &target);
+        let answer = self.look_up(request, written, &target, removals);
         match tokio::time::timeout(self.options.first_byte_timeout, answer).await {
-            Ok(answer) => answer.map(|response| response.map(|inner| body::holding(inner, permit))),
+            Ok(answer) => answer.map(|response| response.map(|body| body.holding(place))),
             Err(_) => Err(Failure::Timeout(target.path.to_string())),
         }
+    }
+
+    /// Answers what is not remembered, up to the first byte.
+    async fn look_up<B>(
+        &self,
+        request: &Request<B>,
+        written: &str,
+        target: &ContentTarget,
+        removals: u64,
+    ) -> Result<Response<Body>, Failure> {
+        let source = self.source();
+        let file = match source.find(request, target, removals).await? {
+            Found::File(file) => Arc::new(file),
+            Found::Other(response) => return Ok(self.with_common(response)),
+        };
+        let mut response = source.answer(request, &file);
+        if *request.method() == Method::GET {
+            response.body_mut().begin().await?;
+        }
+        self.cache.insert(written, &file);
+        Ok(response)
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source { node: &self.node, memory: &self.memory, common: &self.options.headers }
     }
 }
 
