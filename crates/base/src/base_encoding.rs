@@ -33,6 +33,8 @@ pub enum BaseError {
     Malformed(&'static str),
 }
 
+const BASE32_LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
 const fn base(prefix: char, name: &'static str, table: Table) -> Base {
     Base { prefix, name, table: Kind::Table(table) }
 }
@@ -113,6 +115,25 @@ impl Base {
         }
     }
 
+    /// Appends text with its prefix. The usual base has a way of its own, since listings print nothing else.
+    pub fn encode_into(self, bytes: &[u8], out: &mut String) {
+        if self != Self::BASE32 {
+            out.push_str(&self.encode(bytes));
+            return;
+        }
+        out.reserve(1 + bytes.len().div_ceil(5) * 8);
+        out.push(self.prefix);
+        for group in bytes.chunks(5) {
+            let mut whole = [0; 8];
+            whole[3..3 + group.len()].copy_from_slice(group);
+            let bits = u64::from_be_bytes(whole);
+            let letters: [u8; 8] =
+                std::array::from_fn(|at| BASE32_LETTERS[(bits >> (35 - 5 * at)) as usize & 31]);
+            let used = (group.len() * 8).div_ceil(5);
+            out.extend(letters[..used].iter().map(|&letter| char::from(letter)));
+        }
+    }
+
     /// Text without its prefix.
     pub fn encode_bare(self, bytes: &[u8]) -> String {
         let text = self.encode(bytes);
@@ -158,6 +179,9 @@ mod tests {
             let bytes = &bytes[..bytes.len().min(200)];
             for base in &Base::ALL[1..] {
                 let text = base.encode(bytes);
+                let mut appended = String::from("x");
+                base.encode_into(bytes, &mut appended);
+                assert_eq!(appended.strip_prefix('x'), Some(text.as_str()));
                 let (named, back) = Base::decode(&text).unwrap();
                 assert_eq!((named.name(), &back[..]), (base.name(), bytes));
             }

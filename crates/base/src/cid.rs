@@ -163,6 +163,23 @@ impl Cid {
         out
     }
 
+    /// Appends the text in the given base, as [`Cid::to_base`] gives it.
+    pub fn write_text(&self, base: Base, out: &mut String) {
+        if self.version == Version::V0 {
+            out.push_str(&self.to_base(base));
+        } else {
+            base.encode_into(&self.to_bytes(), out);
+        }
+    }
+
+    /// The base that this Cid is printed in where nobody asks for another.
+    pub const fn usual_base(&self) -> Base {
+        match self.version {
+            Version::V0 => Base::BASE58BTC,
+            Version::V1 => Base::BASE32,
+        }
+    }
+
     /// Text in the given base. Version 0 has only base58btc, so another base shows version 1.
     pub fn to_base(&self, base: Base) -> String {
         match self.version {
@@ -200,8 +217,9 @@ impl FromStr for Cid {
 
 impl std::fmt::Display for Cid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let base = if self.version == Version::V0 { Base::BASE58BTC } else { Base::BASE32 };
-        f.write_str(&self.to_base(base))
+        let mut text = String::new();
+        self.write_text(self.usual_base(), &mut text);
+        f.write_str(&text)
     }
 }
 

@@ -57,6 +57,13 @@ pub const CAR_HEADER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Longest name of a pin, in bytes (as in the reference node).
 pub const PIN_NAME_BYTES_MAX: usize = 255;
 
+/// Names that a list of pinned blocks remembers at once; more blocks are listed in several passes. What a table of
+/// a mebi-entry holds before it grows: 17 MiB.
+pub const PIN_LIST_NAMES_MAX: usize = 7 << 17;
+
+/// Links in view of a walk over pinned blocks, as in all walks.
+pub const PIN_LIST_LINKS_MAX: usize = 1 << 20;
+
 /// Connections toward peers, in all and from one peer.
 pub const CONNECTIONS_MAX: u32 = 512;
 /// Connections from one peer.

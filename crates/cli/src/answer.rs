@@ -3,12 +3,16 @@
 //! Invariant: an answer that ends early is an error. A failure after the first byte comes as the trailer
 //! `X-Stream-Error` or as a broken connection, and both end up as an `Err` here.
 
+use std::sync::LazyLock;
+
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::{Response, StatusCode};
 use ipse_api::{ErrorCode, ErrorReply};
 use ipse_rpc::Hint;
+use memchr::memmem::Finder;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::CliError;
@@ -120,7 +124,7 @@ impl Answer {
     pub(crate) async fn line(&mut self) -> Result<Option<Bytes>, CliError> {
         loop {
             let unsearched = self.held.get(self.searched..).unwrap_or_default();
-            if let Some(place) = unsearched.iter().position(|byte| *byte == b'\n') {
+            if let Some(place) = memchr::memchr(b'\n', unsearched) {
                 let line = self.held.split_to(self.searched + place).freeze();
                 self.held.advance(1);
                 self.searched = 0;
@@ -144,9 +148,37 @@ impl Answer {
         }
     }
 
+    /// As many lines as are here, with their ends; the last one of all may have none.
+    ///
+    /// # Errors
+    /// As [`Answer::line`].
+    pub(crate) async fn lines(&mut self) -> Result<Option<Bytes>, CliError> {
+        let mut held = std::mem::take(&mut self.held);
+        self.searched = 0;
+        loop {
+            let Some(mut chunk) = self.chunk().await? else {
+                return Ok((!held.is_empty()).then(|| held.freeze()));
+            };
+            let Some(last) = memchr::memrchr(b'\n', &chunk) else {
+                held.extend_from_slice(&chunk);
+                if held.len() > VALUE_BYTES_MAX {
+                    return Err(CliError::AnswerTooLarge(VALUE_BYTES_MAX));
+                }
+                continue;
+            };
+            let rest = chunk.split_off(last + 1);
+            self.held.extend_from_slice(&rest);
+            if held.is_empty() {
+                return Ok(Some(chunk));
+            }
+            held.extend_from_slice(&chunk);
+            return Ok(Some(held.freeze()));
+        }
+    }
+
     /// Whether the next line is here already, so that asking for it will not wait.
     pub(crate) fn has_line(&self) -> bool {
-        self.held.get(self.searched..).unwrap_or_default().contains(&b'\n')
+        memchr::memchr(b'\n', self.held.get(self.searched..).unwrap_or_default()).is_some()
     }
 
     /// The next value.
@@ -159,10 +191,7 @@ impl Answer {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            if let Some(error) = error_value(&line) {
-                return Err(error);
-            }
-            return serde_json::from_slice(&line).map(Some).map_err(CliError::Answer);
+            return value(&line).map(Some);
         }
         Ok(None)
     }
@@ -189,12 +218,22 @@ fn check_trailers(trailers: &HeaderMap) -> Result<(), CliError> {
     }
 }
 
+/// The value of a line.
+///
+/// # Errors
+/// [`CliError::Node`] where it is an error, [`CliError::Answer`] where it is not what the contract says.
+pub(crate) fn value<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, CliError> {
+    match error_value(line) {
+        Some(error) => Err(error),
+        None => serde_json::from_slice(line).map_err(CliError::Answer),
+    }
+}
+
 /// A value in the middle of an answer that is an error.
 pub(crate) fn error_value(line: &[u8]) -> Option<CliError> {
     const MARK: &[u8] = br#""Type":"error""#;
-    if !line.windows(MARK.len()).any(|window| window == MARK) {
-        return None;
-    }
+    static MARKS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
+    MARKS.find(line)?;
     let reply: ErrorReply = serde_json::from_slice(line).ok()?;
     (reply.r#type == "error" && !reply.message.is_empty()).then(|| node_error(reply))
 }
@@ -243,6 +282,18 @@ pub(crate) mod tests {
                 assert_eq!(value["a"], expected);
             }
             assert!(answer.item::<serde_json::Value>().await.unwrap().is_none());
+        });
+    }
+
+    #[test]
+    fn lines_come_by_the_chunk() {
+        wait(async {
+            let frames = vec![data("a"), data("b\nc\nd"), data("\n"), data("e\nf\n"), data("g")];
+            let mut answer = Answer::new(response(200, "application/json", frames)).await.unwrap();
+            for expected in ["ab\nc\n", "d\n", "e\nf\n", "g"] {
+                assert_eq!(answer.lines().await.unwrap().unwrap(), expected);
+            }
+            assert!(answer.lines().await.unwrap().is_none());
         });
     }
 

@@ -31,6 +31,17 @@ pub fn links(cid: &Cid, data: &Bytes) -> Result<Vec<Link>, DecodeError> {
     }
 }
 
+/// The blocks that a block links to, in the order in which they stand: [`links`] without what they are called.
+///
+/// # Errors
+/// As [`links`].
+pub fn targets(cid: &Cid, data: &Bytes) -> Result<Vec<Cid>, DecodeError> {
+    match cid.codec() {
+        Codec::DAG_PB => Ok(PbNode::decode(data)?.links.into_iter().map(|link| link.cid).collect()),
+        _ => Ok(links(cid, data)?.into_iter().map(|link| link.cid).collect()),
+    }
+}
+
 fn of_pb(link: PbLink) -> Link {
     Link { name: link.name_lossy().into_owned(), cid: link.cid, tsize: link.tsize }
 }

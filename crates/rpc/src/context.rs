@@ -114,11 +114,19 @@ impl CidText {
 
     /// A Cid as the caller wants to see it.
     pub(crate) fn of(self, cid: &Cid) -> String {
+        let mut text = String::new();
+        self.write(cid, &mut text);
+        text
+    }
+
+    /// The same in place of what is in `text`, whose memory is used again.
+    pub(crate) fn write(self, cid: &Cid, text: &mut String) {
         let upgraded = (self.upgrade && cid.version() == Version::V0)
             .then(|| cid.to_version(Version::V1).ok())
             .flatten();
         let cid = upgraded.as_ref().unwrap_or(cid);
-        self.base.map_or_else(|| cid.to_string(), |base| cid.to_base(base))
+        text.clear();
+        cid.write_text(self.base.unwrap_or_else(|| cid.usual_base()), text);
     }
 }
 

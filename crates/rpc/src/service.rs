@@ -154,7 +154,7 @@ impl Service {
             || invocation.string("encoding").as_deref() == Some("json");
         let outcome = self.run(invocation, upload, deadline).await;
         let mut response = match outcome {
-            Ok(Started::Value(_) | Started::Values(_)) if !encoding_is_json => {
+            Ok(Started::Value(_) | Started::Values(_) | Started::Document(_)) if !encoding_is_json => {
                 return text(
                     StatusCode::BAD_REQUEST,
                     "replies are written as JSON only: leave out encoding, or ask for json",
@@ -240,6 +240,7 @@ fn read(path: &str, query: &str, has_files: bool) -> Result<Invocation, Box<Resp
 enum Started {
     Value(Vec<u8>),
     Values(BoxStream<'static, Result<Bytes, Failure>>),
+    Document(BoxStream<'static, Result<Bytes, Failure>>),
     Bytes {
         stream: BoxStream<'static, Result<Bytes, Failure>>,
         content_type: &'static str,
@@ -252,6 +253,7 @@ impl Started {
         match reply {
             Reply::Value(json) => Ok(Self::Value(json)),
             Reply::Values(source) => Ok(Self::Values(begin(Lines::new(source), deadline).await?)),
+            Reply::Document(source) => Ok(Self::Document(begin(Lines::new(source), deadline).await?)),
             Reply::Bytes(bytes) => Ok(Self::Bytes {
                 stream: begin(bytes.stream, deadline).await?,
                 content_type: bytes.content_type,
@@ -270,6 +272,7 @@ impl Started {
                 response.headers_mut().insert("x-chunked-output", one);
                 (response, None)
             }
+            Self::Document(stream) => (with_type(ReplyBody::stream(stream, trailers), json), None),
             Self::Bytes { stream, content_type, length } => {
                 let content_type = HeaderValue::from_static(content_type);
                 let mut response = with_type(ReplyBody::stream(stream, trailers), content_type);

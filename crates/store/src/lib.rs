@@ -66,7 +66,7 @@ pub use log::LogError;
 pub use lookup::Known;
 pub use mend::Mended;
 pub use options::{Checkpoints, Links, LinksError, StoreOptions};
-pub use pins::{Pin, PinError, PinMode, Pins};
+pub use pins::{Pin, PinError, PinMode, PinPages, Pins};
 pub use place::Position;
 pub use record::RecordError;
 pub use recover::RecoverError;

@@ -15,6 +15,15 @@ pub struct Known {
 }
 
 impl Store {
+    /// How many blocks are here at the most, from what is in memory and a number in the index.
+    ///
+    /// # Errors
+    /// [`IndexError`] where the index could not be read.
+    pub fn blocks_at_most(&self) -> Result<u64, IndexError> {
+        let pending = self.core().pending().blocks_at_most();
+        Ok(pending + self.core().index.totals()?.blocks)
+    }
+
     /// What is known of each of these blocks, in their order; `None` for those that are not here.
     ///
     /// # Errors

@@ -147,6 +147,11 @@ impl Pending {
         found
     }
 
+    /// Blocks that changed, the deleted ones counted.
+    pub(crate) fn blocks_at_most(&self) -> u64 {
+        self.oldest_first().map(|generation| generation.blocks.len() as u64).sum()
+    }
+
     fn oldest_first(&self) -> impl Iterator<Item = &Generation> {
         let flushing = self.flushing.as_ref().map(|(generation, _)| generation.as_ref());
         flushing.into_iter().chain([&self.active])

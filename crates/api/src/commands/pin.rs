@@ -1,5 +1,6 @@
 //! `pin`: promises to keep.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -84,17 +85,19 @@ pub struct PinEntry {
     pub name: String,
 }
 
-/// One pin in a stream.
+/// One pin in a stream. There may be millions, so it borrows from the text it is read from or the values it is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct PinLine {
+pub struct PinLine<'a> {
     /// Its Cid.
-    pub cid: String,
+    #[serde(borrow)]
+    pub cid: Cow<'a, str>,
     /// Its name, where names were asked for.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub name: String,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    pub name: Cow<'a, str>,
     /// As in [`PinEntry`].
-    pub r#type: String,
+    #[serde(borrow)]
+    pub r#type: Cow<'a, str>,
 }
 
 /// The state of one recursive pin.

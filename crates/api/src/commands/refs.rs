@@ -1,5 +1,7 @@
 //! `refs` and `refs local`: the edges of a Dag, and the Cids of everything this node holds.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Argument, Command, OptionDef};
@@ -18,12 +20,15 @@ pub(crate) const REFS: Command = Command::new("refs", "List the links of objects
 
 pub(crate) const LOCAL: Command = Command::new("local", "List the CIDs of all blocks that this node holds.");
 
-/// One line of the reply.
+/// One line of the reply. There may be millions, so it borrows from the text it is read from or the values it is made
+/// of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct Reference {
+pub struct Reference<'a> {
     /// A Cid, or what the format made of a link.
-    pub r#ref: String,
+    #[serde(borrow)]
+    pub r#ref: Cow<'a, str>,
     /// Why a link could not be listed.
-    pub err: String,
+    #[serde(borrow)]
+    pub err: Cow<'a, str>,
 }

@@ -38,7 +38,7 @@ use std::io::{self, Write};
 
 use serde::de::DeserializeOwned;
 
-use crate::answer::{Answer, error_value};
+use crate::answer::{Answer, error_value, value};
 use crate::console::Console;
 use crate::error::CliError;
 use crate::persona::Persona;
@@ -87,19 +87,35 @@ pub(crate) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
     }
 }
 
+/// Takes each line as it comes. What was printed leaves whenever the lines that are here are done.
+async fn each_line(
+    answer: &mut Answer,
+    console: &mut Console,
+    mut take: impl FnMut(&[u8], &mut dyn Write) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    while let Some(lines) = answer.lines().await? {
+        let out = console.out();
+        let mut rest = &lines[..];
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let (line, behind) = rest.split_at(end);
+            rest = behind.get(1..).unwrap_or_default();
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                take(line, out)?;
+            }
+        }
+        console.flush()?;
+    }
+    Ok(())
+}
+
 /// Shows each value as it comes.
 async fn each<T: DeserializeOwned>(
     answer: &mut Answer,
     console: &mut Console,
     mut show: impl FnMut(&T, &mut dyn Write) -> io::Result<()>,
 ) -> Result<(), CliError> {
-    while let Some(value) = answer.item::<T>().await? {
-        show(&value, console.out())?;
-        if !answer.has_line() {
-            console.flush()?;
-        }
-    }
-    Ok(())
+    each_line(answer, console, |line, out| Ok(show(&value(line)?, out)?)).await
 }
 
 /// Asks, and shows each value as it comes.
@@ -127,17 +143,14 @@ async fn raw_bytes(
 
 /// Passes values through as they came, up to one that is an error.
 async fn raw_lines(answer: &mut Answer, console: &mut Console) -> Result<(), CliError> {
-    while let Some(line) = answer.line().await? {
-        if let Some(error) = error_value(&line) {
+    each_line(answer, console, |line, out| {
+        if let Some(error) = error_value(line) {
             return Err(error);
         }
-        console.out().write_all(&line)?;
-        console.out().write_all(b"\n")?;
-        if !answer.has_line() {
-            console.flush()?;
-        }
-    }
-    Ok(())
+        out.write_all(line)?;
+        Ok(out.write_all(b"\n")?)
+    })
+    .await
 }
 
 #[cfg(test)]

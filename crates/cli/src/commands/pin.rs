@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use ipse_api::{Invocation, OptionValue, PinAdded, PinLine, PinVerified, Pins};
+use ipse_api::{Invocation, OptionValue, PinAdded, PinLine, PinVerified};
 
-use super::ask_each;
+use super::{ask_each, each_line};
+use crate::answer::value;
 use crate::error::CliError;
 use crate::progress::Progress;
 use crate::session::Session;
@@ -50,26 +51,28 @@ fn updated(moved: &PinAdded, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
+/// Asked for as a stream whatever was said: text is the same either way, and a million pins fit nobody's memory.
 async fn list(session: &mut Session<'_>) -> Result<(), CliError> {
     let quiet = session.invocation.bool("quiet");
-    if session.invocation.bool("stream") {
-        return ask_each(session, |pin: &PinLine, out| line(&pin.cid, &pin.r#type, &pin.name, quiet, out))
-            .await;
-    }
-    let show = |pins: &Pins, out: &mut dyn Write| {
-        pins.keys.iter().try_for_each(|(cid, pin)| line(cid, &pin.r#type, &pin.name, quiet, out))
-    };
-    ask_each(session, show).await
+    session.invocation.set("stream", OptionValue::Bool(true));
+    let mut answer = session.ask().await?;
+    each_line(&mut answer, session.console, |text, out| {
+        let pin: PinLine<'_> = value(text)?;
+        Ok(line(&pin, quiet, out)?)
+    })
+    .await
 }
 
-fn line(cid: &str, kind: &str, name: &str, quiet: bool, out: &mut dyn Write) -> io::Result<()> {
-    if quiet {
-        writeln!(out, "{cid}")
-    } else if name.is_empty() {
-        writeln!(out, "{cid} {kind}")
-    } else {
-        writeln!(out, "{cid} {kind} {}", escape(name))
+fn line(pin: &PinLine<'_>, quiet: bool, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(pin.cid.as_bytes())?;
+    if !quiet {
+        out.write_all(b" ")?;
+        out.write_all(pin.r#type.as_bytes())?;
+        if !pin.name.is_empty() {
+            write!(out, " {}", escape(&pin.name))?;
+        }
     }
+    out.write_all(b"\n")
 }
 
 async fn verify(session: &mut Session<'_>) -> Result<(), CliError> {

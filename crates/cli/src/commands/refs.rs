@@ -2,19 +2,21 @@
 
 use ipse_api::Reference;
 
+use super::each_line;
+use crate::answer::value;
 use crate::error::CliError;
 use crate::session::Session;
 
 pub(super) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
     let mut answer = session.ask().await?;
-    while let Some(reference) = answer.item::<Reference>().await? {
+    each_line(&mut answer, session.console, |line, out| {
+        let reference: Reference<'_> = value(line)?;
         if !reference.err.is_empty() {
-            return Err(CliError::Node { message: reference.err, hint: None, client: false });
+            let message = reference.err.into_owned();
+            return Err(CliError::Node { message, hint: None, client: false });
         }
-        writeln!(session.console.out(), "{}", reference.r#ref)?;
-        if !answer.has_line() {
-            session.console.flush()?;
-        }
-    }
-    Ok(())
+        out.write_all(reference.r#ref.as_bytes())?;
+        Ok(out.write_all(b"\n")?)
+    })
+    .await
 }

@@ -1,10 +1,8 @@
-//! Seen: which blocks a walk has visited, in 24 bytes each. Names are kept as fingerprints of 128 bits under a key
-//! that is drawn for each walk, so nobody can make two names that look the same.
-
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+//! Seen: which blocks a walk has visited, in 24 bytes each.
 
 use ipse_base::Cid;
+
+use crate::Fingerprints;
 
 /// Whether a place leads to something new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,25 +18,20 @@ pub(super) enum Novelty {
 pub(super) struct Seen {
     unique: bool,
     by_depth: bool,
-    keys: [RandomState; 2],
-    depths: HashMap<[u64; 2], u32>,
+    depths: Fingerprints<u32>,
 }
 
 impl Seen {
     /// Remembers blocks where a walk visits each once; with their depths where depth is bounded.
     pub(super) fn new(unique: bool, by_depth: bool) -> Self {
-        Self { unique, by_depth, keys: [RandomState::new(), RandomState::new()], depths: HashMap::new() }
-    }
-
-    fn fingerprint(&self, cid: &Cid) -> [u64; 2] {
-        [self.keys[0].hash_one(cid), self.keys[1].hash_one(cid)]
+        Self { unique, by_depth, depths: Fingerprints::new() }
     }
 
     pub(super) fn look(&self, cid: &Cid, depth: usize) -> Novelty {
         if !self.unique {
             return Novelty::New;
         }
-        match self.depths.get(&self.fingerprint(cid)) {
+        match self.depths.get(self.depths.of(cid)) {
             None => Novelty::New,
             Some(&old) if self.by_depth && old as usize > depth => Novelty::Shallower,
             Some(_) => Novelty::Known,
@@ -47,7 +40,7 @@ impl Seen {
 
     pub(super) fn insert(&mut self, cid: &Cid, depth: usize) {
         if self.unique {
-            self.depths.insert(self.fingerprint(cid), u32::try_from(depth).unwrap_or(u32::MAX));
+            self.depths.insert(self.depths.of(cid), u32::try_from(depth).unwrap_or(u32::MAX));
         }
     }
 }

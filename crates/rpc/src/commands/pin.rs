@@ -1,9 +1,10 @@
 //! `pin`: promises to keep.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BufMut;
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use ipse_api::{BadNode, PinAdded, PinEntry, PinLine, PinVerified, Pins};
 use ipse_base::Cid;
@@ -11,7 +12,7 @@ use ipse_node::{Pin, PinError, PinFilter, PinProgress, PinState};
 
 use crate::Failure;
 use crate::context::{CidText, Context};
-use crate::reply::Reply;
+use crate::reply::{Pages, Reply, write_json};
 
 /// Time between two lines of progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
@@ -74,23 +75,78 @@ pub(super) async fn ls(context: Context) -> Result<Reply, Failure> {
     let text = invocation.string("name").filter(|text| !text.is_empty());
     let names = invocation.bool("names") || text.is_some();
     let (streamed, cids) = (invocation.bool("stream"), context.cids);
-    let pins = if invocation.arguments.is_empty() {
-        let wanted = move |pin: &Pin| {
-            let name = pin.name.as_deref().unwrap_or_default();
-            futures::future::ready(text.as_deref().is_none_or(|text| name.contains(text)))
-        };
-        let listed = context.node()?.pin_list(filter).map_err(Failure::from).try_filter(wanted);
-        listed.map_ok(move |pin| listed_line(pin, names, cids)).boxed()
-    } else {
+    if !invocation.arguments.is_empty() {
         let lines = asked_lines(context, filter, names).await?;
-        futures::stream::iter(lines).map(Ok).boxed()
-    };
-    if streamed {
-        return Ok(Reply::values(pins));
+        if streamed {
+            return Ok(Reply::values(futures::stream::iter(lines).map(Ok)));
+        }
+        let entry = |line: PinLine<'_>| {
+            (
+                line.cid.into_owned(),
+                PinEntry { r#type: line.r#type.into_owned(), name: line.name.into_owned() },
+            )
+        };
+        return Reply::value(&Pins { keys: lines.into_iter().map(entry).collect() });
     }
-    let entry = |line: PinLine| (line.cid, PinEntry { r#type: line.r#type, name: line.name });
-    let keys: BTreeMap<_, _> = pins.map_ok(entry).try_collect().await?;
-    Reply::value(&Pins { keys })
+    let pages = context.node()?.pin_list(filter).map_err(Failure::from).boxed();
+    let wanted = move |pin: &Pin| {
+        let name = pin.name.as_deref().unwrap_or_default();
+        text.as_deref().is_none_or(|text| name.contains(text))
+    };
+    Ok(if streamed { as_lines(pages, wanted, names, cids) } else { as_document(pages, wanted, names, cids) })
+}
+
+type PinPages = BoxStream<'static, Result<Vec<Pin>, Failure>>;
+
+fn as_lines(
+    pages: PinPages,
+    wanted: impl Fn(&Pin) -> bool + Send + 'static,
+    names: bool,
+    cids: CidText,
+) -> Reply {
+    let mut text = String::new();
+    let lines = Pages::new(pages, move |pin: Option<Pin>, out| {
+        let Some(pin) = pin.filter(&wanted) else { return Ok(()) };
+        cids.write(&pin.cid, &mut text);
+        let name = pin.name.as_deref().filter(|_| names).unwrap_or_default();
+        let line = PinLine { cid: (&*text).into(), name: name.into(), r#type: type_of(&pin).into() };
+        write_json(&line, out)?;
+        out.put_u8(b'\n');
+        Ok(())
+    });
+    Reply::Values(Box::new(lines))
+}
+
+/// [`Pins`] in parts, so that a million of them are never held.
+fn as_document(
+    pages: PinPages,
+    wanted: impl Fn(&Pin) -> bool + Send + 'static,
+    names: bool,
+    cids: CidText,
+) -> Reply {
+    let (mut text, mut open) = (String::new(), false);
+    let parts = Pages::new(pages, move |pin: Option<Pin>, out| {
+        let over = pin.is_none();
+        let pin = pin.filter(&wanted);
+        if pin.is_none() && !over {
+            return Ok(());
+        }
+        if !std::mem::replace(&mut open, true) {
+            out.extend_from_slice(br#"{"Keys":{"#);
+        } else if !over {
+            out.put_u8(b',');
+        }
+        let Some(pin) = pin else {
+            out.extend_from_slice(b"}}\n");
+            return Ok(());
+        };
+        cids.write(&pin.cid, &mut text);
+        write_json(&text, out)?;
+        out.put_u8(b':');
+        let r#type = type_of(&pin).to_owned();
+        write_json(&PinEntry { r#type, name: pin.name.filter(|_| names).unwrap_or_default() }, out)
+    });
+    Reply::Document(Box::new(parts))
 }
 
 fn filter_named(kind: &str) -> Result<PinFilter, Failure> {
@@ -106,19 +162,21 @@ fn filter_named(kind: &str) -> Result<PinFilter, Failure> {
     }
 }
 
-/// A line of a list of all pins. It doesn't say below which pin an indirect one is: there may be many.
-fn listed_line(pin: Pin, names: bool, cids: CidText) -> PinLine {
-    let r#type = match pin.state {
+/// What a list of all pins says of one. It doesn't say below which pin an indirect one is: there may be many.
+const fn type_of(pin: &Pin) -> &'static str {
+    match pin.state {
         PinState::Recursive => "recursive",
         PinState::Direct => "direct",
         PinState::Indirect(_) => "indirect",
-    };
-    let name = pin.name.filter(|_| names).unwrap_or_default();
-    PinLine { cid: cids.of(&pin.cid), name, r#type: r#type.to_owned() }
+    }
 }
 
 /// The lines of the objects that were asked for; one that is not pinned fails.
-async fn asked_lines(context: Context, filter: PinFilter, names: bool) -> Result<Vec<PinLine>, Failure> {
+async fn asked_lines(
+    context: Context,
+    filter: PinFilter,
+    names: bool,
+) -> Result<Vec<PinLine<'static>>, Failure> {
     let node = context.node()?;
     let cids = context.resolved().await?;
     let states = node.pins_of(&cids).await?;
@@ -131,7 +189,8 @@ async fn asked_lines(context: Context, filter: PinFilter, names: bool) -> Result
             PinState::Indirect(root) => format!("indirect through {}", context.cids.of(root)),
             other => other.to_string(),
         };
-        lines.push(PinLine { cid: context.cids.of(cid), name: name.unwrap_or_default(), r#type });
+        let name = name.unwrap_or_default();
+        lines.push(PinLine { cid: context.cids.of(cid).into(), name: name.into(), r#type: r#type.into() });
     }
     Ok(lines)
 }

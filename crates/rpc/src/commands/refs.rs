@@ -44,19 +44,23 @@ async fn edges(
     options: RefsOptions,
     format: Arc<str>,
     cids: CidText,
-) -> futures::stream::BoxStream<'static, Result<Line, Failure>> {
-    let failed = |error: ipse_node::ReadError| Ok(Line { err: error.to_string(), ..Line::default() });
+) -> futures::stream::BoxStream<'static, Result<Line<'static>, Failure>> {
+    let failed = |error: ipse_node::ReadError| Ok(Line { err: error.to_string().into(), ..Line::default() });
     match node.refs(&path, options).await {
         Err(error) => futures::stream::iter([failed(error)]).boxed(),
         Ok(found) => found
             .map(move |edge| match edge {
                 Err(error) => failed(error),
                 Ok(edge) => {
-                    let text = format
-                        .replace("<src>", &cids.of(&edge.source))
-                        .replace("<dst>", &cids.of(&edge.target))
-                        .replace("<linkname>", &edge.name);
-                    Ok(Line { r#ref: text, ..Line::default() })
+                    let target = cids.of(&edge.target);
+                    let text = match &*format {
+                        TARGET => target,
+                        format => format
+                            .replace("<src>", &cids.of(&edge.source))
+                            .replace("<dst>", &target)
+                            .replace("<linkname>", &edge.name),
+                    };
+                    Ok(Line { r#ref: text.into(), ..Line::default() })
                 }
             })
             .boxed(),
@@ -68,7 +72,7 @@ pub(super) async fn local(context: Context) -> Result<Reply, Failure> {
     let found = context.node()?.refs_local();
     let lines = found.map(move |cid| {
         let cid = cid.map_err(Failure::from)?;
-        Ok(Line { r#ref: cids.of(&cid), ..Line::default() })
+        Ok(Line { r#ref: cids.of(&cid).into(), ..Line::default() })
     });
     Ok(Reply::values(lines))
 }

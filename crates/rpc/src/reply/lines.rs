@@ -11,7 +11,6 @@ use futures::{FutureExt, Stream, StreamExt};
 use serde::Serialize;
 use tokio::time::Sleep;
 
-use super::unserializable;
 use crate::Failure;
 
 /// Bytes of lines that leave without waiting for more.
@@ -46,7 +45,7 @@ impl<T: Serialize + Send> LineSource for JsonLines<T> {
     ) -> Poll<Option<Result<(), Failure>>> {
         let Some(item) = ready!(self.0.poll_next_unpin(context)) else { return Poll::Ready(None) };
         Poll::Ready(Some(item.and_then(|value| {
-            serde_json::to_writer(out.writer(), &value).map_err(|error| unserializable(&error))?;
+            super::write_json(&value, out)?;
             out.put_u8(b'\n');
             Ok(())
         })))

@@ -5,13 +5,15 @@
 
 mod body;
 mod lines;
+mod pages;
 mod stream;
 
 pub use body::{BoxError, BrokenOff, ReplyBody};
 pub(crate) use lines::{LineSource, Lines};
+pub(crate) use pages::Pages;
 pub(crate) use stream::{driven, with_deadline};
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde::Serialize;
@@ -24,6 +26,8 @@ pub(crate) enum Reply {
     Value(Vec<u8>),
     /// Any number of values, as lines of JSON.
     Values(Box<dyn LineSource>),
+    /// One value, as JSON that is written in parts.
+    Document(Box<dyn LineSource>),
     /// Bytes.
     Bytes(ByteReply),
 }
@@ -70,6 +74,11 @@ impl Reply {
     pub(crate) fn text(bytes: impl Into<Bytes>) -> Self {
         Self::bytes(futures::stream::iter([Ok(bytes.into())]), "text/plain")
     }
+}
+
+/// Writes a value as JSON behind what is in a buffer.
+pub(crate) fn write_json(value: &impl Serialize, out: &mut BytesMut) -> Result<(), Failure> {
+    serde_json::to_writer(out.writer(), value).map_err(|error| unserializable(&error))
 }
 
 /// A value of ours that JSON can't express; a mistake of ours.

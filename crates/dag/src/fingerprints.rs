@@ -1,0 +1,151 @@
+//! Fingerprints: a set of names in about 20 bytes each, for walks that must not visit a block twice.
+//!
+//! Names are kept as 128 bits of a hash that is universal under keys drawn for each set: whatever two names somebody
+//! makes up beforehand, they look the same with a chance of 2⁻¹²⁸. So the set is as good as exact.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+
+use ipse_base::{Cid, Version};
+
+/// What stands for a name in one set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u64; 2]);
+
+impl std::hash::Hash for Fingerprint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0[0]);
+    }
+}
+
+impl Fingerprint {
+    /// Which of so many equal shares of all names this one falls into.
+    pub fn share(self, shares: u64) -> u64 {
+        ((u128::from(self.0[1]) * u128::from(shares)) >> 64) as u64
+    }
+}
+
+/// A fingerprint is a hash already.
+#[derive(Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _bytes: &[u8]) {
+        debug_assert!(false, "only whole words are hashed here");
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
+}
+
+/// Words that are hashed: version, codec and hash function, then a digest of 32 bytes.
+const WORDS: usize = 7;
+
+/// Names with something about each.
+pub struct Fingerprints<T> {
+    keys: [[u128; WORDS + 1]; 2],
+    others: [RandomState; 2],
+    held: HashMap<Fingerprint, T, BuildHasherDefault<AsIs>>,
+}
+
+impl<T> Default for Fingerprints<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Fingerprints<T> {
+    /// An empty set with keys of its own.
+    pub fn new() -> Self {
+        let others = [RandomState::new(), RandomState::new()];
+        let word = |of: usize, number: u64| u128::from(others[of].hash_one(number));
+        let key = |of, at: usize| (word(of, 2 * at as u64) << 64) | word(of, 2 * at as u64 + 1);
+        let keys = std::array::from_fn(|of| std::array::from_fn(|at| key(of, at)));
+        Self { keys, others, held: HashMap::default() }
+    }
+
+    /// What stands for a name here.
+    pub fn of(&self, cid: &Cid) -> Fingerprint {
+        let Ok(digest) = <&[u8; 32]>::try_from(cid.hash().digest()) else {
+            return Fingerprint([self.others[0].hash_one(cid), self.others[1].hash_one(cid)]);
+        };
+        let mut words = [0; WORDS];
+        words[0] = u64::from(cid.version() == Version::V1);
+        words[1] = cid.codec().0;
+        words[2] = cid.hash().code().0;
+        for (word, bytes) in words[3..].iter_mut().zip(digest.as_chunks::<8>().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        Fingerprint(self.keys.each_ref().map(|keys| multilinear(keys, &words)))
+    }
+
+    /// What is held about a name.
+    pub fn get(&self, name: Fingerprint) -> Option<&T> {
+        self.held.get(&name)
+    }
+
+    /// Holds something about a name; whether the name is new.
+    pub fn insert(&mut self, name: Fingerprint, value: T) -> bool {
+        self.held.insert(name, value).is_none()
+    }
+
+    /// Names held.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Forgets all names and keeps the memory.
+    pub fn clear(&mut self) {
+        self.held.clear();
+    }
+}
+
+/// The upper half of a sum of products (Lemire and Kaser, "Strongly universal string hashing is fast").
+fn multilinear(keys: &[u128; WORDS + 1], words: &[u64; WORDS]) -> u64 {
+    let products = keys[1..].iter().zip(words).map(|(key, &word)| key.wrapping_mul(u128::from(word)));
+    (products.fold(keys[0], u128::wrapping_add) >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ipse_base::{Codec, HashCode, Multihash};
+
+    #[test]
+    fn names_that_differ_in_anything_differ() {
+        let mut set = Fingerprints::new();
+        let digest = |data: &[u8], code| Multihash::digest_of(code, data).unwrap();
+        let mut names = vec![Cid::v0(digest(b"0", HashCode::SHA2_256)).unwrap()];
+        for code in [HashCode::SHA2_256, HashCode::SHA2_512, HashCode::BLAKE3, HashCode::IDENTITY] {
+            for codec in [Codec::RAW, Codec::DAG_PB] {
+                names.extend((0..100_u8).map(|number| Cid::v1(codec, digest(&[number], code))));
+            }
+        }
+        for name in &names {
+            assert!(set.insert(set.of(name), ()), "{name}");
+        }
+        assert!(names.iter().all(|name| set.get(set.of(name)).is_some()));
+        assert_eq!(set.len(), names.len());
+    }
+
+    #[test]
+    fn shares_are_about_equal() {
+        let set = Fingerprints::<()>::new();
+        let mut counts = [0_u32; 4];
+        for number in 0..4000_u32 {
+            let hash = Multihash::digest_of(HashCode::SHA2_256, &number.to_le_bytes()).unwrap();
+            counts[set.of(&Cid::v1(Codec::RAW, hash)).share(4) as usize] += 1;
+        }
+        assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
+    }
+}
