@@ -14,11 +14,12 @@ use ipse_store::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, ConfigError, Settings};
+use crate::config::{Config, ConfigError, OwnSettings, Settings};
 use crate::diag::Parts;
 use crate::node::Inner;
 use crate::peering::Peering;
 use crate::repair::Repair;
+use crate::scrub::Scrub;
 use crate::source::Sound;
 use crate::worker::Workers;
 use crate::{Node, VERSION, identity};
@@ -89,7 +90,7 @@ impl ErrorKind for OpenError {
 pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, OpenError> {
     let root = root.to_path_buf();
     let opened = tokio::task::spawn_blocking(move || open_repository(&root));
-    let (config, settings, store) = opened.await.map_err(|_| OpenError::Stopping)??;
+    let (config, settings, own, store) = opened.await.map_err(|_| OpenError::Stopping)??;
     let key = identity::from_text(&settings.private_key)?;
     let agent = agent(&options.agent_suffix);
     let net = if options.online {
@@ -113,6 +114,9 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         }
         let repair = workers.start(Repair { net: net.clone(), store: store.clone(), healed: 0 });
         store.on_damage(move |_| repair.wake());
+        if own.scrub_days > 0 {
+            workers.start(Scrub::new(store.clone(), own.scrub_days));
+        }
     }
     let config = config.into();
     let node =
@@ -128,12 +132,13 @@ fn agent(suffix: &str) -> String {
     }
 }
 
-fn open_repository(root: &Path) -> Result<(Config, Settings, Store), OpenError> {
+fn open_repository(root: &Path) -> Result<(Config, Settings, OwnSettings, Store), OpenError> {
     let repo = Repo::open(root)?;
     let config = Config::parse(&repo.config()?)?;
     let settings = Settings::read(&config)?;
+    let own = OwnSettings::parse(&repo.settings()?)?;
     let store = Store::open_in(repo, StoreOptions::new(links))?;
-    Ok((config, settings, store))
+    Ok((config, settings, own, store))
 }
 
 /// What the store needs to know of formats: the links of a block.

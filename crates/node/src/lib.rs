@@ -42,6 +42,7 @@ mod refs;
 mod repair;
 mod repo;
 mod resolve;
+mod scrub;
 mod source;
 mod swarm;
 mod tree;
@@ -53,7 +54,7 @@ pub use assemble::{OpenError, OpenOptions};
 pub use backup::{BackupError, SmallFiles};
 pub use block::{BlockPutError, BlockPutOptions, BlockRemoveError};
 pub use cat::{FileStream, UnixfsStat};
-pub use config::{Config, ConfigError, Settings};
+pub use config::{Config, ConfigError, OwnSettings, Settings};
 pub use dag::{
     DagError, DagImportEvent, DagImportInput, DagImportOptions, DagImporting, DagPutOptions, DagRootStat,
     DagStat,

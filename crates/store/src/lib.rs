@@ -48,6 +48,7 @@ mod record;
 mod recover;
 mod repo;
 mod scan;
+mod scrub;
 mod segment;
 mod store;
 mod verify;
@@ -71,6 +72,7 @@ pub use place::Position;
 pub use record::RecordError;
 pub use recover::RecoverError;
 pub use repo::{AddressFile, REPO_FORMAT, Repo, RepoError, RepoState, Restore};
+pub use scrub::{ScrubPlace, Scrubbed, spawn_idle};
 pub use store::{OpenError, Store, StoreStats};
 pub use verify::{Checked, Damage, VerifyError, VerifySummary};
 

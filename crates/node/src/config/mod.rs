@@ -4,10 +4,12 @@
 //! start; `null`, `{}` and a missing key all mean the default.
 
 mod error;
+mod own;
 mod profile;
 mod settings;
 
 pub use error::ConfigError;
+pub use own::OwnSettings;
 pub use profile::{PROFILES, Profile};
 pub use settings::Settings;
 

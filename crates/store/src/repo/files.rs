@@ -30,8 +30,13 @@ impl AddressFile {
 }
 
 impl Repo {
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RepoError> {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RepoError> {
         Ok(disk::write_file(self.disk().as_ref(), &self.root().join(name), bytes)?)
+    }
+
+    /// The bytes of a small file that need not be there.
+    pub(crate) fn read_optional(&self, name: &str) -> Result<Option<Vec<u8>>, RepoError> {
+        Ok(disk::read_file(self.disk().as_ref(), &self.root().join(name), ADDRESS_BYTES_MAX)?)
     }
 
     /// The bytes of `config`.

@@ -51,6 +51,36 @@ pub(crate) fn compare(core: &Core, ledger: &mut Ledger, report: &mut Report<'_>)
     Ok(())
 }
 
+/// Names the blocks of damaged places, and, where that is asked for, those of segments that are gone. Without any
+/// damage nothing is looked at.
+pub(crate) fn name_lost(
+    core: &Core,
+    ledger: &mut Ledger,
+    segments_too: bool,
+    report: &mut Report<'_>,
+) -> Result<(), VerifyError> {
+    if !segments_too && ledger.unknown().is_empty() {
+        return Ok(());
+    }
+    let ids = core.log.segments.ids().map_err(ReadError::from)?;
+    let mut places = Places::new(core);
+    while let Some((hash, place)) = places.next()? {
+        let gone = segments_too && ids.binary_search(&place.position.segment).is_err();
+        let reason = match ledger.index_names(place.position) {
+            true => RecordError::HeaderChecksum,
+            false if gone => RecordError::NoSegment,
+            false => continue,
+        };
+        // One that a collection moved meanwhile is elsewhere by now.
+        if core.place(&hash)? == Some(place) {
+            let cid = place.cid(hash);
+            core.damaged.note(&cid);
+            report.damaged(Some(cid), place.position, reason);
+        }
+    }
+    Ok(())
+}
+
 /// Some entries of the index name places where the log has something else: the headers there are read. It is
 /// so too where a collection moved blocks meanwhile.
 fn places_one_by_one(

@@ -29,7 +29,19 @@ pub(crate) fn read(
     ledger: &mut Ledger,
     report: &mut Report<'_>,
 ) -> Result<(), VerifyError> {
-    Reader { core, depth, ledger, report }.run(Position::default())
+    Reader { core, depth, ledger, report, budget: u64::MAX }.run(Position::default()).map(drop)
+}
+
+/// Reads payloads from a place on, until so many bytes of blocks were read; answers where to go on, `None` at the
+/// end.
+pub(crate) fn read_some(
+    core: &Core,
+    from: Position,
+    bytes: u64,
+    ledger: &mut Ledger,
+    report: &mut Report<'_>,
+) -> Result<Option<Position>, VerifyError> {
+    Reader { core, depth: Depth::Payloads, ledger, report, budget: bytes }.run(from)
 }
 
 /// Takes note of what was written since.
@@ -37,7 +49,7 @@ pub(crate) fn catch_up(core: &Core, ledger: &mut Ledger) -> Result<(), VerifyErr
     let from = ledger.end;
     let mut nobody = |_: &VerifySummary, _| {};
     let mut report = Report::new(&mut nobody);
-    Reader { core, depth: Depth::Headers, ledger, report: &mut report }.run(from)
+    Reader { core, depth: Depth::Headers, ledger, report: &mut report, budget: u64::MAX }.run(from).map(drop)
 }
 
 struct Reader<'a, 'b> {
@@ -45,10 +57,14 @@ struct Reader<'a, 'b> {
     depth: Depth,
     ledger: &'a mut Ledger,
     report: &'a mut Report<'b>,
+    /// Bytes of blocks after which it stops. Looking at a header counts too, so that a log of other records has a
+    /// step's end.
+    budget: u64,
 }
 
 impl Reader<'_, '_> {
-    fn run(&mut self, from: Position) -> Result<(), VerifyError> {
+    /// Answers where it stopped; `None` at the end.
+    fn run(&mut self, from: Position) -> Result<Option<Position>, VerifyError> {
         let log = &self.core.log;
         let end = log.written();
         let ids = log.segments.ids().map_err(LogError::from).map_err(WriteError::from)?;
@@ -70,13 +86,15 @@ impl Reader<'_, '_> {
             let start = if id == from.segment { from.offset } else { 0 };
             let length = segment.file.len().map_err(failed)?;
             let until = if id == end.segment { end.offset.min(length) } else { length };
-            self.segment(&segment, start, until)?;
+            if let Some(offset) = self.segment(&segment, start, until)? {
+                return Ok(Some(Position { segment: id, offset }));
+            }
         }
         self.ledger.end = end;
-        Ok(())
+        Ok(None)
     }
 
-    fn segment(&mut self, segment: &Segment, start: u64, end: u64) -> Result<(), VerifyError> {
+    fn segment(&mut self, segment: &Segment, start: u64, end: u64) -> Result<Option<u64>, VerifyError> {
         let path = segment::path(&self.core.log.dir, segment.id);
         let failed = |error| ReadError::Disk(DiskError::of("read", &path)(error));
         if start == 0 && !segment.header_is_whole().map_err(failed)? {
@@ -93,13 +111,17 @@ impl Reader<'_, '_> {
                     if !scan.is_padded(offset, &header).map_err(failed)? {
                         self.padding(segment, offset, &header);
                     }
+                    if self.budget == 0 {
+                        return Ok(Some(offset + header.record_len()));
+                    }
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn record(&mut self, segment: &Segment, offset: u64, header: &Header) -> Result<(), VerifyError> {
+        self.budget = self.budget.saturating_sub(header.header_len() as u64);
         let Some(name) = &header.name else { return Ok(()) };
         let position = Position { segment: segment.id, offset };
         match header.kind {
@@ -133,6 +155,7 @@ impl Reader<'_, '_> {
 
     fn payload(&mut self, hash: &Multihash, place: &Place) -> Result<(), VerifyError> {
         let cid = place.cid(hash.clone());
+        self.budget = self.budget.saturating_sub(u64::from(place.length));
         let reason = match self.core.read_at(&cid, place) {
             // A hash that this node can't compute is beyond checking; its checksum was right.
             Ok(data) if hash.matches(&data).unwrap_or(true) => {
