@@ -132,6 +132,12 @@ pub const GATEWAY_ANSWER_SECONDS: u32 = 3600;
 /// from peers, and long listings.
 pub const GATEWAY_STREAMS_MAX: usize = 64;
 
+/// Connections to the RPC at the same time; further ones wait in the system's queue.
+pub const RPC_CONNECTIONS_MAX: usize = 256;
+
+/// Longest head of a request to the RPC, in bytes. Arguments stand in the address.
+pub const RPC_HEAD_BYTES_MAX: usize = 128 * 1024;
+
 /// What the whole process may use when busy, in bytes.
 pub const PROCESS_BYTES_BUDGET: usize = 96 * 1024 * 1024;
 

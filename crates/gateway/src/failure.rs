@@ -2,7 +2,7 @@
 
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
-use ipse_base::limits::{GATEWAY_REQUEST_BODY_BYTES_MAX, GATEWAY_REQUESTS_MAX, GATEWAY_STREAMS_MAX};
+use ipse_base::limits::{GATEWAY_REQUEST_BODY_BYTES_MAX, GATEWAY_STREAMS_MAX};
 use ipse_base::{ErrorKind, Kind, PathError};
 use ipse_node::ReadError;
 
@@ -21,8 +21,8 @@ pub(crate) enum Failure {
     NotUtf8,
     #[error(transparent)]
     Path(#[from] PathError),
-    #[error("too many requests at the same time: the limit is {GATEWAY_REQUESTS_MAX} by default")]
-    Busy,
+    #[error("too many requests at the same time: the limit is {0}")]
+    Busy(usize),
     #[error("too many answers that take memory of their own: the limit is {GATEWAY_STREAMS_MAX}")]
     Streams,
     #[error("a request's body may have {GATEWAY_REQUEST_BODY_BYTES_MAX} bytes, and none is needed")]
@@ -34,13 +34,13 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Method => Kind::Unsupported,
             Self::NoSuchPage(_) => Kind::NotFound,
             Self::EncodedSlash | Self::NotUtf8 | Self::BodyTooLarge => Kind::Invalid,
             Self::Path(error) => error.kind(),
-            Self::Busy | Self::Streams => Kind::Busy,
+            Self::Busy(_) | Self::Streams => Kind::Busy,
             Self::Timeout(_) => Kind::Timeout,
             Self::Read(error) => error.kind(),
         }

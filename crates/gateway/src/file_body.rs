@@ -17,6 +17,7 @@ use ipse_base::{Block, Cid};
 use ipse_node::{FileCursor, Node, Piece, ReadError, Stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::counters::GatewayCounters;
 use crate::frame::Frame;
 
 /// Pieces of one frame: as many as hyper gathers for one write.
@@ -31,12 +32,14 @@ const UNIT_BYTES: usize = 1024;
 pub(crate) struct Memory {
     frames: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    pub(crate) counters: Arc<GatewayCounters>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         let frames = Arc::new(Semaphore::new(GATEWAY_FRAMES_BYTES_MAX / UNIT_BYTES));
-        Self { frames, streams: Arc::new(Semaphore::new(GATEWAY_STREAMS_MAX)) }
+        let streams = Arc::new(Semaphore::new(GATEWAY_STREAMS_MAX));
+        Self { frames, streams, counters: Arc::default() }
     }
 }
 
@@ -126,12 +129,19 @@ impl FileBody {
             match &mut self.state {
                 State::AtHand if self.cursor.left() == 0 => return Poll::Ready(None),
                 State::AtHand => match self.look()? {
-                    Found::Frame(frame) => return Poll::Ready(Some(Ok(self.bounded(frame)))),
+                    Found::Frame(frame) => {
+                        self.memory.counters.frames.one();
+                        return Poll::Ready(Some(Ok(self.bounded(frame))));
+                    }
                     Found::OnDisk(cid) => {
+                        self.memory.counters.disk_waits.one();
                         let node = self.node.clone();
                         self.state = State::Loading(Box::pin(async move { node.load(&cid).await }));
                     }
-                    Found::Absent => self.state = State::Waiting(Box::pin(self.memory.clone().stream())),
+                    Found::Absent => {
+                        self.memory.counters.fetches.one();
+                        self.state = State::Waiting(Box::pin(self.memory.clone().stream()));
+                    }
                     Found::Nothing => {
                         context.waker().wake_by_ref();
                         return Poll::Pending;
@@ -192,9 +202,13 @@ impl FileBody {
             let whole = self.cursor.file().size() <= GATEWAY_SMALL_FRAME_BYTES as u64;
             return if whole { frame } else { Frame::from(frame.copy_to_bytes(frame.remaining())) };
         }
-        if let Some(permit) = self.memory.frame(frame.len()) {
+        let permit = self.memory.frame(frame.len());
+        // Who gets small parts of a block comes back for the next one.
+        self.cursor.comes_back(permit.is_none());
+        if let Some(permit) = permit {
             return frame.counted(permit);
         }
+        self.memory.counters.small_frames.one();
         let small = frame.copy_to_bytes(GATEWAY_SMALL_FRAME_BYTES);
         self.cursor.rewind(frame.remaining() as u64);
         Frame::from(small)

@@ -20,6 +20,7 @@ mod body;
 mod cache;
 mod content;
 mod content_type;
+mod counters;
 mod failure;
 mod file_body;
 mod frame;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use ipse_base::limits::{GATEWAY_CONNECTIONS_MAX, GATEWAY_HEAD_BYTES_MAX};
+use ipse_base::limits::GATEWAY_HEAD_BYTES_MAX;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -48,7 +48,8 @@ pub async fn serve(listener: TcpListener, gateway: Gateway, stop: impl Future<Ou
             // Without connections there is nothing to look at, and the processor may sleep.
             _ = second.tick(), if !connections.open.is_empty() => {
                 connections.clock.tick();
-                connections.cut(Pulse::is_over);
+                let cut = connections.cut(Pulse::is_over);
+                gateway.counters().cut.add(cut);
             }
         }
     }
@@ -66,7 +67,8 @@ struct Connections {
 
 impl Connections {
     fn begin(&mut self, stream: TcpStream, gateway: &Gateway) {
-        if self.open.len() >= GATEWAY_CONNECTIONS_MAX {
+        if self.open.len() >= gateway.connections_max() {
+            gateway.counters().refused.one();
             // No task for it: what fits into the socket's buffer is sent, and nobody waits.
             let _ = stream.try_write(FULL);
             return;
@@ -87,12 +89,9 @@ impl Connections {
     }
 
     /// Closes the connections for which this holds. They are forgotten when their task has ended.
-    fn cut(&self, holds: impl Fn(&Pulse) -> bool) {
-        for (pulse, task) in self.open.values() {
-            if holds(pulse) {
-                task.abort();
-            }
-        }
+    fn cut(&self, holds: impl Fn(&Pulse) -> bool) -> u64 {
+        let over = self.open.values().filter(|(pulse, _)| holds(pulse));
+        over.map(|(_, task)| task.abort()).count() as u64
     }
 
     /// Closes each connection as soon as its answer is sent, and all of them when the time is over.

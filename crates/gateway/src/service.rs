@@ -6,11 +6,13 @@ use std::time::Duration;
 use hyper::body::Body as HttpBody;
 use hyper::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use ipse_base::limits::{GATEWAY_REQUEST_BODY_BYTES_MAX, GATEWAY_REQUESTS_MAX};
+use ipse_base::limits::{GATEWAY_CONNECTIONS_MAX, GATEWAY_REQUEST_BODY_BYTES_MAX, GATEWAY_REQUESTS_MAX};
+use ipse_base::Kind;
 use ipse_node::Node;
 use tokio::sync::Semaphore;
 
 use crate::body::{self, Body};
+use crate::counters::GatewayCounters;
 use crate::content::{Found, Source};
 use crate::failure::Failure;
 use crate::file_body::Memory;
@@ -28,6 +30,10 @@ pub struct GatewayOptions {
     ///
     /// Default: 4,096. Each costs some kilobytes while it waits, and 32 KiB while a slow reader holds it.
     pub requests_max: usize,
+    /// Connections at the same time; further ones are told to come back (503).
+    ///
+    /// Default: 4,096. Each takes about 16 KiB.
+    pub connections_max: usize,
     /// How long the first byte may take.
     ///
     /// Default: 30 s. After it the answer is 504 and says what was waited for.
@@ -41,6 +47,7 @@ impl Default for GatewayOptions {
         Self {
             fetch: true,
             requests_max: GATEWAY_REQUESTS_MAX,
+            connections_max: GATEWAY_CONNECTIONS_MAX,
             first_byte_timeout: Duration::from_secs(30),
             headers: Vec::new(),
         }
@@ -86,20 +93,37 @@ impl Gateway {
         let node = if options.fetch { node } else { node.offline() };
         let running = Arc::new(Semaphore::new(options.requests_max));
         let (memory, cache) = (Memory::default(), cache::Memory::default());
+        node.register_counters(memory.counters.clone());
         Self { shared: Arc::new(Shared { node, options, running, memory, cache }) }
     }
 
     /// Answers one request. Dropping the future, or the body of its answer, cancels the work.
     pub async fn call<B: HttpBody>(&self, request: Request<B>) -> Response<Body> {
         let shared = &*self.shared;
+        shared.memory.counters.requests.one();
         let response = match shared.find(&request).await {
             Ok(answer) => answer,
-            Err(failure) => shared.with_common(failure.into_response()),
+            Err(failure) => {
+                if failure.kind() == Kind::Busy {
+                    shared.memory.counters.refused.one();
+                }
+                shared.with_common(failure.into_response())
+            }
         };
         match *request.method() {
             Method::HEAD => response.map(Body::headless),
             _ => response,
         }
+    }
+}
+
+impl Gateway {
+    pub(crate) fn connections_max(&self) -> usize {
+        self.shared.options.connections_max
+    }
+
+    pub(crate) fn counters(&self) -> &GatewayCounters {
+        &self.shared.memory.counters
     }
 }
 
@@ -119,10 +143,11 @@ impl Shared {
             return Err(Failure::BodyTooLarge);
         }
         // Taken before anything is looked up, and held until the body is sent.
-        let place = self.running.clone().try_acquire_owned().map_err(|_| Failure::Busy)?;
+        let place = self.running.clone().try_acquire_owned().map_err(|_| Failure::Busy(self.options.requests_max))?;
         let written = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let removals = self.node.removals();
         if let Some(file) = self.cache.get(written, removals) {
+            self.memory.counters.remembered.one();
             return Ok(self.source().answer(request, &file).map(|body| body.holding(place)));
         }
         let target = match Target::parse(request.uri())? {
@@ -148,6 +173,7 @@ impl Shared {
         target: &ContentTarget,
         removals: u64,
     ) -> Result<Response<Body>, Failure> {
+        self.memory.counters.looked_up.one();
         let source = self.source();
         let file = match source.find(request, target, removals).await? {
             Found::File(file) => Arc::new(file),

@@ -117,6 +117,13 @@ impl FileCursor {
         self.position = self.position.saturating_sub(bytes);
     }
 
+    /// Whether the same blocks are read again soon: by a reader that takes them in small parts, for one. A
+    /// large file is otherwise taken for one that is read through once.
+    pub fn comes_back(&mut self, again: bool) {
+        let large = self.file.size() > CACHED_FILE_BYTES_MAX;
+        self.reuse = if large && !again { Reuse::Once } else { Reuse::Likely };
+    }
+
     /// Hands over a block that was named as [`Piece::OnDisk`].
     pub fn supply(&mut self, block: Block) {
         self.supplied = Some(block);

@@ -9,6 +9,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipse_base::limits::{RPC_CONNECTIONS_MAX, RPC_HEAD_BYTES_MAX};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
@@ -17,8 +18,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{ReplyBody, Service};
 
-/// Connections served at a time; further ones wait in the system's queue.
-const CONNECTIONS_MAX: usize = 256;
 /// How long a connection may take to send the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
 /// How long running commands have to end once the node stops.
@@ -69,7 +68,7 @@ impl Listener {
 pub async fn serve(listener: impl Into<Listener>, service: Service, stop: impl Future<Output = ()>) {
     let listener = listener.into();
     let stopping = CancellationToken::new();
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let slots = Arc::new(Semaphore::new(RPC_CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -113,6 +112,8 @@ async fn connection(stream: Box<dyn Stream>, service: Service, stopping: Cancell
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(BUFFER_BYTES)
+        // Bodies are read into the large buffer; a head that never ends must not fill it.
+        .max_header_size(RPC_HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), respond);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
