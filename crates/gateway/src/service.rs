@@ -6,14 +6,14 @@ use std::time::Duration;
 use hyper::body::Body as HttpBody;
 use hyper::header::{ALLOW, CONTENT_LENGTH, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use ipse_base::limits::{GATEWAY_CONNECTIONS_MAX, GATEWAY_REQUEST_BODY_BYTES_MAX, GATEWAY_REQUESTS_MAX};
 use ipse_base::Kind;
+use ipse_base::limits::{GATEWAY_CONNECTIONS_MAX, GATEWAY_REQUEST_BODY_BYTES_MAX, GATEWAY_REQUESTS_MAX};
 use ipse_node::Node;
 use tokio::sync::Semaphore;
 
 use crate::body::{self, Body};
-use crate::counters::GatewayCounters;
 use crate::content::{Found, Source};
+use crate::counters::GatewayCounters;
 use crate::failure::Failure;
 use crate::file_body::Memory;
 use crate::request::{ContentTarget, Target};
@@ -143,7 +143,8 @@ impl Shared {
             return Err(Failure::BodyTooLarge);
         }
         // Taken before anything is looked up, and held until the body is sent.
-        let place = self.running.clone().try_acquire_owned().map_err(|_| Failure::Busy(self.options.requests_max))?;
+        let place =
+            self.running.clone().try_acquire_owned().map_err(|_| Failure::Busy(self.options.requests_max))?;
         let written = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let removals = self.node.removals();
         if let Some(file) = self.cache.get(written, removals) {

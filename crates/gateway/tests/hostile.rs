@@ -299,7 +299,8 @@ async fn shapes_that_cannot_be_served_are_told() {
         assert!(answer.text().contains(words), "{}", answer.text());
     }
     // A shard whose fan-out no one allows.
-    let shard = PbNode { data: Some(vec![0x08, 5, 0x28, 0x22, 0x30, 0x80, 0x80, 0x40].into()), links: vec![] };
+    let shard =
+        PbNode { data: Some(vec![0x08, 5, 0x28, 0x22, 0x30, 0x80, 0x80, 0x40].into()), links: vec![] };
     let shard = door.put(Codec::DAG_PB, shard.encode()).await;
     let answer = door.get(&format!("/ipfs/{shard}/")).await;
     assert_eq!(answer.status, 422, "{}", answer.text());
@@ -316,7 +317,7 @@ async fn long_listings_are_streamed_a_few_at_a_time() {
         folder.insert(&format!("entry-{entry:06}"), added).unwrap();
     }
     let (root, blocks) = folder.finish().unwrap();
-    for block in blocks {
+    for block in blocks.into_iter().chain([file]) {
         door.put(block.cid().codec(), block.data().clone()).await;
     }
     let path = format!("/ipfs/{}/", root.cid);
