@@ -9,6 +9,7 @@
 mod compare;
 mod lab;
 mod relay;
+mod soak;
 mod stats;
 
 use std::process::ExitCode;
@@ -23,6 +24,10 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 enum Task {
     /// Measure programs that speak the reference node's command line, in rounds that alternate
     Compare(compare::Options),
+    /// One table out of what several comparisons wrote with `--json`
+    Table(compare::table::Options),
+    /// Load two daemons with everything at once, and see whether they stay as they are
+    Soak(soak::Options),
     /// Pass TCP or UDP on with a delay, a bandwidth and a loss
     Relay(relay::Options),
 }
@@ -32,6 +37,8 @@ fn main() -> ExitCode {
     lab::guard::watch();
     let outcome = match task {
         Task::Compare(options) => compare::run(&options),
+        Task::Table(options) => compare::table::run(&options),
+        Task::Soak(options) => soak::run(&options),
         Task::Relay(options) => relay::run(&options),
     };
     match outcome {

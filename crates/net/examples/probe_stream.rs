@@ -113,7 +113,7 @@ async fn send(address: Multiaddr, transport: &str, mebibytes: usize, write_kibib
     stream.flush().await.unwrap();
     stream.read_exact(&mut [0]).await.unwrap();
     let seconds = start.elapsed().as_secs_f64();
-    println!("{transport}, writes of {write_kibibytes} KiB: {:.0} MiB/s", mebibytes as f64 / seconds);
+    println!("{transport}, writes of {write_kibibytes} KiB: {:.1} MiB/s", mebibytes as f64 / seconds);
     println!("writer: {}", usage::line());
 }
 

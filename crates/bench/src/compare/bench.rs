@@ -47,6 +47,9 @@ impl Bench {
         miss(self.go_peer.is_some(), "no go-peer, so no fetch from a boxo server");
         miss(wrk::present(), "no wrk, so no load on gateways");
         miss(Nginx::present(), "no nginx to compare gateways with");
+        if self.options.size != 1024 {
+            notes.push(format!("the file of 1 GiB had {} MiB", self.options.size));
+        }
         notes
     }
 

@@ -9,12 +9,14 @@ mod report;
 mod round;
 mod row;
 mod samples;
+pub(crate) mod table;
 
 use std::path::PathBuf;
 
 use bench::Bench;
 use groups::Group;
 use report::Report;
+pub(crate) use report::number;
 use round::Round;
 use samples::Samples;
 
@@ -146,28 +148,31 @@ fn tell(bench: &Bench, groups: &[&Group], samples: &Samples, notes: &[String]) -
         rows: groups.iter().flat_map(|group| group.rows).collect(),
         samples,
         notes,
-        called: called(),
+        called: vec![called(std::env::args().skip(1))],
     };
-    println!("\n{}", report.markdown());
-    if let Some(path) = &bench.options.markdown {
-        std::fs::write(path, report.markdown())?;
-    }
-    if let Some(path) = &bench.options.json {
-        std::fs::write(path, format!("{:#}\n", report.json()))?;
-    }
-    Ok(())
+    report.tell(bench.options.markdown.as_deref(), bench.options.json.as_deref())
 }
 
-/// The command, with programs as they were called but not where they were.
-fn called() -> String {
-    let words = std::env::args().skip(1).filter(|word| !word.is_empty());
-    let short = |word: String| match word.split_once('=') {
-        Some((name, path)) if path.contains('/') => {
-            format!("{name}=…/{}", path.rsplit('/').next().unwrap_or(path))
+/// Options that say only where something is on this machine.
+const WHERE: [&str; 5] = ["--json", "--markdown", "--work", "--probe-stream", "--go-peer"];
+
+/// The command as it can be told: without where things are.
+fn called(words: impl Iterator<Item = String>) -> String {
+    let mut out = vec!["ipse-bench".to_owned()];
+    let mut words = words;
+    while let Some(word) = words.next() {
+        if WHERE.contains(&word.as_str()) {
+            words.next();
+        } else if !WHERE.iter().any(|option| word.starts_with(&format!("{option}="))) {
+            out.push(match word.split_once('=') {
+                Some((name, path)) if path.contains('/') => {
+                    format!("{name}=…/{}", path.rsplit('/').next().unwrap_or(path))
+                }
+                _ => word,
+            });
         }
-        _ => word,
-    };
-    std::iter::once("ipse-bench".to_owned()).chain(words.map(short)).collect::<Vec<_>>().join(" ")
+    }
+    out.join(" ")
 }
 
 #[cfg(test)]
@@ -188,6 +193,13 @@ mod tests {
         assert_eq!(cli.options.only, ["add", "cat"]);
         assert_eq!((cli.options.repeat, cli.options.size), (3, 16));
         assert!(Cli::try_parse_from(["x"]).is_err());
+    }
+
+    #[test]
+    fn the_command_is_told_without_places() {
+        let words =
+            ["compare", "a=x/y/ipfs", "--json", "p/q", "--only", "add", "--work=z"].map(str::to_owned);
+        assert_eq!(called(words.into_iter()), "ipse-bench compare a=…/ipfs --only add");
     }
 
     #[test]

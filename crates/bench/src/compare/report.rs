@@ -1,11 +1,13 @@
 //! The table: for people as Markdown, for programs as JSON.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::row::{Row, Target};
 use super::samples::{Figure, Samples};
+use crate::{Outcome, stats};
 
 /// What is told of a comparison.
 pub(crate) struct Report<'a> {
@@ -14,11 +16,24 @@ pub(crate) struct Report<'a> {
     pub(crate) samples: &'a Samples,
     /// What was not measured, and why.
     pub(crate) notes: &'a [String],
-    /// How it was called.
-    pub(crate) called: String,
+    /// How it was called, once or in pieces.
+    pub(crate) called: Vec<String>,
 }
 
 impl Report<'_> {
+    /// Shows it, and writes it where that was asked for.
+    pub(crate) fn tell(&self, markdown: Option<&Path>, json: Option<&Path>) -> Outcome<()> {
+        let text = self.markdown();
+        println!("\n{text}");
+        if let Some(path) = markdown {
+            std::fs::write(path, text)?;
+        }
+        if let Some(path) = json {
+            std::fs::write(path, format!("{:#}\n", self.json()))?;
+        }
+        Ok(())
+    }
+
     /// A table with a line for each row that has samples.
     pub(crate) fn markdown(&self) -> String {
         let mut out = String::from("| work |");
@@ -35,7 +50,7 @@ impl Report<'_> {
         for note in self.notes {
             let _ = write!(out, "\n- {note}");
         }
-        let _ = writeln!(out, "\n\n```console\n$ {}\n```", self.called);
+        let _ = writeln!(out, "\n\n```console\n$ {}\n```", self.called.join("\n$ "));
         out
     }
 
@@ -70,7 +85,10 @@ impl Report<'_> {
             return;
         }
         out.push_str("\n| limit of the machine | median | from … to |\n|---|---|---|\n");
-        for (name, median, (least, most)) in limits {
+        for (name, values) in limits {
+            let (Some(median), Some((least, most))) = (stats::median(values), stats::spread(values)) else {
+                continue;
+            };
             let _ = writeln!(out, "| {name} | {} | {} … {} |", number(median), number(least), number(most));
         }
     }
@@ -83,14 +101,7 @@ impl Report<'_> {
             .filter(|row| self.samples.has(row, self.programs.len()))
             .map(|row| self.json_row(row))
             .collect();
-        let machine: serde_json::Map<String, Value> = self
-            .samples
-            .machine()
-            .into_iter()
-            .map(|(name, median, (least, most))| {
-                (name.to_owned(), json!({"median": median, "least": least, "most": most}))
-            })
-            .collect();
+        let machine = self.samples.machine();
         json!({"command": self.called, "programs": self.programs, "rows": rows, "machine": machine, "notes": self.notes})
     }
 
@@ -183,7 +194,13 @@ mod tests {
 
     fn report(samples: &Samples) -> Report<'_> {
         let programs = vec!["kubo".to_owned(), "ipse".to_owned()];
-        Report { programs, rows: vec![&ROW], samples, notes: &[], called: "ipse-bench compare".to_owned() }
+        Report {
+            programs,
+            rows: vec![&ROW],
+            samples,
+            notes: &[],
+            called: vec!["ipse-bench compare".to_owned()],
+        }
     }
 
     #[test]
@@ -205,7 +222,7 @@ mod tests {
         let value = report(&samples).json();
         assert_eq!(value["rows"][0]["figures"]["ipse"]["samples"][0], 1500.0);
         assert_eq!(value["rows"][0]["figures"]["ipse"]["met"], json!([true, true]));
-        assert_eq!(value["machine"]["sha256 on one core, MiB/s"]["median"], 1900.0);
+        assert_eq!(value["machine"]["sha256 on one core, MiB/s"], json!([1900.0]));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(crate) struct Sample {
 #[derive(Debug, Default)]
 pub(crate) struct Samples {
     by_row: BTreeMap<(&'static str, usize), Vec<Sample>>,
-    machine: BTreeMap<&'static str, Vec<f64>>,
+    machine: BTreeMap<String, Vec<f64>>,
 }
 
 /// What a program's samples of a row come to.
@@ -37,17 +37,13 @@ impl Samples {
     }
 
     /// Adds a figure of the machine itself.
-    pub(crate) fn add_machine(&mut self, name: &'static str, value: f64) {
-        self.machine.entry(name).or_default().push(value);
+    pub(crate) fn add_machine(&mut self, name: &str, value: f64) {
+        self.machine.entry(name.to_owned()).or_default().push(value);
     }
 
-    /// The figures of the machine: name, median, spread.
-    pub(crate) fn machine(&self) -> Vec<(&'static str, f64, (f64, f64))> {
-        let of = |values: &Vec<f64>| Some((stats::median(values)?, stats::spread(values)?));
-        self.machine
-            .iter()
-            .filter_map(|(name, v)| of(v).map(|(median, spread)| (*name, median, spread)))
-            .collect()
+    /// The figures of the machine, by name.
+    pub(crate) fn machine(&self) -> &BTreeMap<String, Vec<f64>> {
+        &self.machine
     }
 
     /// The raw samples of a program.

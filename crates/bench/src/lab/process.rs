@@ -26,6 +26,17 @@ pub(crate) fn cpu_seconds(pid: u32) -> Outcome<f64> {
     Ok(ticks as f64 / TICKS_PER_SECOND)
 }
 
+/// Threads of a process.
+pub(crate) fn threads(pid: u32) -> Outcome<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    Ok(field(&status, "Threads").ok_or("a process without threads")?)
+}
+
+/// Open descriptors of a process.
+pub(crate) fn open_files(pid: u32) -> Outcome<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
 fn field(status: &str, key: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()
@@ -54,8 +65,10 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_memory() {
+    fn this_process_has_memory_and_files() {
         let pid = std::process::id();
+        assert!(open_files(pid).unwrap() > 2);
+        assert!(threads(pid).unwrap() > 0);
         assert!(memory_mib(pid, "VmRSS").unwrap() > 0.1);
         assert!(cpu_seconds(pid).unwrap() >= 0.0);
     }
