@@ -9,6 +9,7 @@
 mod compare;
 mod lab;
 mod relay;
+mod scale;
 mod soak;
 mod stats;
 
@@ -28,6 +29,8 @@ enum Task {
     Table(compare::table::Options),
     /// Load two daemons with everything at once, and see whether they stay as they are
     Soak(soak::Options),
+    /// See how the store's costs grow with the number of blocks
+    Scale(scale::Options),
     /// Pass TCP or UDP on with a delay, a bandwidth and a loss
     Relay(relay::Options),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Task::Compare(options) => compare::run(&options),
         Task::Table(options) => compare::table::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::Scale(options) => scale::run(&options),
         Task::Relay(options) => relay::run(&options),
     };
     match outcome {

@@ -17,10 +17,11 @@ pub(crate) struct Answer {
 pub(crate) fn request(method: &str, address: SocketAddr, path: &str, patience: Duration) -> Outcome<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, patience)?;
     stream.set_read_timeout(Some(patience))?;
-    write!(
-        stream,
+    // In one piece: a server that reads once and closes would otherwise reset the connection over the rest.
+    let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    )?;
+    );
+    stream.write_all(head.as_bytes())?;
     let mut reader = BufReader::with_capacity(1 << 20, stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
