@@ -9,8 +9,8 @@ pub(crate) const BACKUP: Command =
 with a daemon or without. Into a folder that holds an earlier backup only what is new is copied; the earlier one \
 can be restored until the new one is complete.
 
-  ipse backup /mnt/disk/ipse             make a backup, or bring it up to date
-  ipse restore --verify /mnt/disk/ipse   check every byte of it
+  ipse backup /mnt/disk/ipse # make a backup, or bring it up to date
+  ipse restore --verify /mnt/disk/ipse # check every byte of it
   IPFS_PATH=~/again ipse restore /mnt/disk/ipse
 
 The folder holds the node's private key, readable by its owner only: keep it as safe as the node itself.",
@@ -26,7 +26,7 @@ overwritten. Every checksum is checked. The node that comes out has the same blo
 identity; don't run it while the one it is a copy of still runs.
 
   IPFS_PATH=~/again ipse restore /mnt/disk/ipse
-  ipse restore --verify /mnt/disk/ipse   only check the backup",
+  ipse restore --verify /mnt/disk/ipse # only check the backup",
         )
         .arguments(&[Argument::required("folder", "The folder with the backup.")])
         .options(&[OptionDef::bool(&["verify"], "Check the backup and write nothing.")])

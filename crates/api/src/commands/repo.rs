@@ -24,9 +24,9 @@ const VERIFY: Command = Command::new("verify", "Hash all blocks again and report
         "Reads every record and every block, compares the log with the index, and names what is damaged with its \
 CID and place. Nothing is changed unless that is asked for.
 
-  ipse repo verify            report what is damaged
-  ipse repo verify --heal     fetch damaged blocks from peers and mend everything else
-  ipse repo verify --drop     delete damaged blocks and mend everything else
+  ipse repo verify # report what is damaged
+  ipse repo verify --heal # fetch damaged blocks from peers and mend everything else
+  ipse repo verify --drop # delete damaged blocks and mend everything else
 
 With --heal a daemon has to be running. A block that no peer sends stays as it is, and is tried again when it is \
 next read. With --drop a pin stays though its block is gone; fetching or adding the block makes it whole.

@@ -53,6 +53,9 @@ impl ErrorKind for ConfigError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::WrongType { key, .. } if key.starts_with("Scrub.") => {
+                "correct the file `ipse.json` in the repository, or empty it to {} for the defaults".into()
+            }
             Self::Malformed(_) | Self::NotAnObject | Self::WrongType { .. } => {
                 "correct the file `config` in the repository, or start from `config show`".into()
             }
