@@ -33,6 +33,7 @@ mod invocation;
 mod json;
 mod option;
 mod query;
+pub mod sock;
 mod table;
 
 pub use backup::{

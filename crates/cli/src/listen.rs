@@ -25,6 +25,7 @@ struct Door<L> {
 pub(crate) struct Doors {
     api: Vec<Door<Listener>>,
     gateway: Vec<Door<TcpListener>>,
+    local: Option<Listener>,
 }
 
 impl Doors {
@@ -34,7 +35,12 @@ impl Doors {
     /// [`CliError::Listen`] for a port that is taken, [`CliError::Address`] for an address of no known form.
     pub(crate) async fn open(node: &Node) -> Result<Self, CliError> {
         let settings = node.settings();
-        let mut doors = Self { api: Vec::new(), gateway: Vec::new() };
+        let local = node.listen_locally().map_err(CliError::inner)?;
+        if local.is_none() {
+            tracing::warn!("the repository's path is too long for a local socket: adds go over the RPC");
+        }
+        let local = local.map(Listener::local).transpose().map_err(CliError::System)?;
+        let mut doors = Self { api: Vec::new(), gateway: Vec::new(), local };
         for text in &settings.api_addresses {
             doors.api.push(match text.parse()? {
                 ApiAddress::Unix(path) => open_unix(path)?,
@@ -66,7 +72,8 @@ impl Doors {
     /// Answers until the node stops.
     pub(crate) fn serve(self, node: &Node, log: Arc<dyn LogControl>) -> Result<JoinSet<()>, CliError> {
         let mut tasks = JoinSet::new();
-        for door in self.api {
+        let local = self.local.map(|listener| Door { listener, address: String::new(), port: None });
+        for door in self.api.into_iter().chain(local) {
             let options = ServiceOptions::from_settings(node.settings(), door.port).map_err(|failure| {
                 CliError::Node { message: failure.to_string(), hint: None, client: false }
             })?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hyper::Request;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, TE, USER_AGENT};
+use hyper::http::request::Builder;
 use ipse_api::{Invocation, OptionValue, Place};
 use ipse_node::Node;
 
@@ -17,8 +18,8 @@ use crate::error::CliError;
 use crate::local::Local;
 use crate::logging::Log;
 use crate::persona::Persona;
-use crate::remote::{ApiAddress, Connection, authorization};
-use crate::upload::{Upload, WalkOptions};
+use crate::remote::{ApiAddress, Connection, LocalAdd, authorization};
+use crate::upload::{LocalUpload, Skipped, Upload, WalkOptions};
 
 /// Longest address that is sent; what is longer carries its arguments in the body.
 const ADDRESS_BYTES_MAX: usize = 16 * 1024;
@@ -83,8 +84,49 @@ impl<'a> Session<'a> {
 
     /// Sends the command with the files that were named, and waits for the head of the answer.
     pub(crate) async fn ask(&mut self) -> Result<Answer, CliError> {
+        Ok(self.ask_with_files().await?.0)
+    }
+
+    /// As [`Session::ask`], and what could not be read of the files.
+    pub(crate) async fn ask_with_files(&mut self) -> Result<(Answer, Skipped), CliError> {
+        if let Some(add) = self.begin_local_add().await? {
+            let options = self.walk_options();
+            let files = std::mem::take(&mut self.inputs.files);
+            let upload = LocalUpload::files(files, options, Console::reporter()).map_err(CliError::System)?;
+            let skipped = upload.skipped.clone();
+            return Ok((Answer::new(add.send(upload).await?).await?, skipped));
+        }
         let upload = self.upload()?;
-        self.send(upload).await
+        let skipped = upload.skipped.clone();
+        Ok((self.send(upload).await?, skipped))
+    }
+
+    /// An add to the daemon of this repository goes over its local socket, where both speak the same version.
+    async fn begin_local_add(&self) -> Result<Option<LocalAdd>, CliError> {
+        let adds = self.invocation.path == ["add"] && !self.inputs.files.is_empty() && self.api.is_none();
+        let socket = Node::local_socket(&self.repository).filter(|path| adds && path.exists());
+        match socket {
+            Some(socket) => {
+                let request = self.request()?.body(()).map_err(CliError::Request)?;
+                Ok(LocalAdd::begin(&socket, request).await)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The head of the request.
+    fn request(&self) -> Result<Builder, CliError> {
+        let mut travelling = self.invocation.clone();
+        travelling.set("encoding", OptionValue::String("json".to_owned()));
+        travelling.set("stream-channels", OptionValue::Bool(true));
+        let mut request = Request::post(format!("/api/v0/{}", travelling.to_address()))
+            .header(USER_AGENT, concat!("ipse-cli/", env!("CARGO_PKG_VERSION")))
+            .header(TE, "trailers");
+        if let Some(secret) = &self.secret {
+            let value = HeaderValue::try_from(authorization(secret));
+            request = request.header(AUTHORIZATION, value.map_err(|_| CliError::Secret)?);
+        }
+        Ok(request)
     }
 
     /// The body of the request: files that are read while it is sent, or arguments that are too many.
@@ -115,17 +157,7 @@ impl<'a> Session<'a> {
 
     /// Sends the command with a body.
     pub(crate) async fn send(&mut self, upload: Upload) -> Result<Answer, CliError> {
-        let mut travelling = self.invocation.clone();
-        travelling.set("encoding", OptionValue::String("json".to_owned()));
-        travelling.set("stream-channels", OptionValue::Bool(true));
-        let mut request = Request::post(format!("/api/v0/{}", travelling.to_address()))
-            .header(CONTENT_TYPE, &upload.content_type)
-            .header(USER_AGENT, concat!("ipse-cli/", env!("CARGO_PKG_VERSION")))
-            .header(TE, "trailers");
-        if let Some(secret) = &self.secret {
-            let value = HeaderValue::try_from(authorization(secret));
-            request = request.header(AUTHORIZATION, value.map_err(|_| CliError::Secret)?);
-        }
+        let request = self.request()?.header(CONTENT_TYPE, &upload.content_type);
         let request = request.body(upload.body).map_err(CliError::Request)?;
         if self.door.is_none() {
             self.door = Some(self.open_door().await?);
@@ -149,6 +181,12 @@ impl<'a> Session<'a> {
         }
         if let Some(address) = &self.api {
             return Ok(Door::Daemon(Connection::open(&address.parse()?).await?));
+        }
+        // The local socket is the shortest way; a file that a killed daemon left behind answers nothing.
+        if let Some(path) = Node::local_socket(&self.repository).filter(|path| path.exists())
+            && let Ok(connection) = Connection::open(&ApiAddress::Unix(path)).await
+        {
+            return Ok(Door::Daemon(connection));
         }
         if let Some(address) = Node::api_address(&self.repository) {
             let address: ApiAddress = address.parse()?;

@@ -119,8 +119,9 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         }
     }
     let config = config.into();
-    let node =
-        Node::new(Inner { store, net, config, settings, key, agent, stop, parts: Parts::default(), workers });
+    let (parts, adds) = (Parts::default(), Arc::default());
+    let node = Node::new(Inner { store, net, config, settings, key, agent, stop, parts, adds, workers });
+    node.register_counters(node.inner.adds.clone());
     node.register_counters(node.store().counters());
     Ok(node)
 }

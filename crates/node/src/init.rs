@@ -85,6 +85,12 @@ impl Node {
         Repo::published(root, AddressFile::Api).ok().flatten()
     }
 
+    /// Where a running daemon of this repository listens for programs on the same machine; `None` where the path
+    /// is too long for a socket. Whether somebody listens, only connecting tells.
+    pub fn local_socket(root: &Path) -> Option<std::path::PathBuf> {
+        Repo::socket_path(root)
+    }
+
     /// Makes a repository with a key and a configuration.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use ipse_net::{Identity, Net};
 use ipse_store::{AddressFile, Store};
 use tokio_util::sync::CancellationToken;
 
+use crate::add::AddCounters;
 use crate::config::{Config, ConfigError, Settings};
 use crate::diag::Parts;
 use crate::source::NodeSource;
@@ -31,6 +32,7 @@ pub(crate) struct Inner {
     pub(crate) agent: String,
     pub(crate) stop: CancellationToken,
     pub(crate) parts: Parts,
+    pub(crate) adds: Arc<AddCounters>,
     pub(crate) workers: Workers,
 }
 
@@ -134,6 +136,15 @@ impl Node {
     /// [`OpenError`] where the disk refuses.
     pub fn write_gateway_file(&self, address: &str) -> Result<(), OpenError> {
         Ok(self.store().repo().publish(AddressFile::Gateway, address)?)
+    }
+
+    /// Listens on the repository's local socket, for as long as the node runs; `None` where the repository's path
+    /// is too long for one.
+    ///
+    /// # Errors
+    /// [`OpenError`] where the disk refuses.
+    pub fn listen_locally(&self) -> Result<Option<std::os::unix::net::UnixListener>, OpenError> {
+        Ok(self.store().repo().listen()?)
     }
 
     pub(crate) fn store(&self) -> &Store {

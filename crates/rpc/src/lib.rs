@@ -22,6 +22,7 @@ mod commands;
 mod context;
 mod failure;
 mod guard;
+mod local;
 mod multipart;
 mod options;
 mod reply;

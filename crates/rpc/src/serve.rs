@@ -11,11 +11,12 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipse_base::limits::{RPC_CONNECTIONS_MAX, RPC_HEAD_BYTES_MAX};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::local::{self, Handover};
 use crate::{ReplyBody, Service};
 
 /// How long a connection may take to send the head of a request.
@@ -34,6 +35,8 @@ pub enum Listener {
     Tcp(TcpListener),
     /// A Unix socket.
     Unix(UnixListener),
+    /// The local socket of the repository: only its owner is answered, and adds may go on in frames.
+    Local(UnixListener),
 }
 
 impl From<TcpListener> for Listener {
@@ -51,15 +54,37 @@ impl From<UnixListener> for Listener {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
+/// A connection that was made.
+enum Accepted {
+    Any(Box<dyn Stream>),
+    Local(UnixStream),
+}
+
 impl Listener {
-    async fn accept(&self) -> std::io::Result<Box<dyn Stream>> {
+    /// The local socket, as the node opened it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local(listener: std::os::unix::net::UnixListener) -> std::io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self::Local(UnixListener::from_std(listener)?))
+    }
+
+    async fn accept(&self) -> std::io::Result<Accepted> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
+                Ok(Accepted::Any(Box::new(stream)))
             }
-            Self::Unix(listener) => Ok(Box::new(listener.accept().await?.0)),
+            Self::Unix(listener) => Ok(Accepted::Any(Box::new(listener.accept().await?.0))),
+            Self::Local(listener) => loop {
+                let (stream, _) = listener.accept().await?;
+                if local::is_own(&stream) {
+                    return Ok(Accepted::Local(stream));
+                }
+                tracing::warn!("another user connected to the local socket and was turned away");
+            },
         }
     }
 }
@@ -82,9 +107,18 @@ pub async fn serve(listener: impl Into<Listener>, service: Service, stop: impl F
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             (slot, accepted) = accept => match accepted {
                 Ok(stream) => {
-                    let connection = connection(stream, service.clone(), stopping.clone());
+                    let (service, stopping) = (service.clone(), stopping.clone());
                     connections.spawn(async move {
-                        connection.await;
+                        match stream {
+                            Accepted::Any(stream) => connection(stream, service, stopping, None).await,
+                            Accepted::Local(stream) => {
+                                let handover = Handover::default();
+                                connection(stream, service, stopping, Some(handover.clone())).await;
+                                if let Some(work) = handover.take() {
+                                    work.await;
+                                }
+                            }
+                        }
                         drop(slot);
                     });
                 }
@@ -103,9 +137,18 @@ pub async fn serve(listener: impl Into<Listener>, service: Service, stop: impl F
     }
 }
 
-async fn connection(stream: Box<dyn Stream>, service: Service, stopping: CancellationToken) {
-    let respond = service_fn(move |request: Request<Incoming>| {
+/// Serves HTTP until the connection ends, or goes on as something else; what that is, the handover says.
+async fn connection(
+    stream: impl Stream + 'static,
+    service: Service,
+    stopping: CancellationToken,
+    handover: Option<Handover>,
+) {
+    let respond = service_fn(move |mut request: Request<Incoming>| {
         let service = service.clone();
+        if let Some(handover) = &handover {
+            request.extensions_mut().insert(handover.clone());
+        }
         async move { Ok::<Response<ReplyBody>, Infallible>(service.call(request).await) }
     });
     let connection = http1::Builder::new()
@@ -114,7 +157,8 @@ async fn connection(stream: Box<dyn Stream>, service: Service, stopping: Cancell
         .max_buf_size(BUFFER_BYTES)
         // Bodies are read into the large buffer; a head that never ends must not fill it.
         .max_header_size(RPC_HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), respond);
+        .serve_connection(TokioIo::new(stream), respond)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

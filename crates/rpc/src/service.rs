@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Body;
@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::context::{Context, SERVER, VERSION};
 use crate::guard::{Origins, is_authorized, is_browser, version_mismatch};
+use crate::local::{self, Handover};
 use crate::reply::{BoxError, Lines, Reply, with_deadline};
 use crate::upload::{BodyRead, Upload};
 use crate::{Failure, ReplyBody, ServiceOptions, commands, multipart, webui};
@@ -128,7 +129,10 @@ impl Service {
     {
         let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let boundary = content_type.and_then(multipart::boundary);
-        let mut invocation = match read(path, request.uri().query().unwrap_or_default(), boundary.is_some()) {
+        let handover = request.extensions().get::<Handover>().cloned();
+        let handover = handover.filter(|_| path == "add" && local::asks(request.headers()));
+        let has_files = boundary.is_some() || handover.is_some();
+        let mut invocation = match read(path, request.uri().query().unwrap_or_default(), has_files) {
             Ok(invocation) => invocation,
             Err(refusal) => return *refusal,
         };
@@ -138,6 +142,9 @@ impl Service {
             // The reference node says nothing at all here, and clients know it that way.
             Some(None) => return empty(StatusCode::OK),
         };
+        if let Some(handover) = handover {
+            return self.hand_over(&handover, invocation, deadline, request);
+        }
         let trailers = takes_trailers(request.headers());
         let body_read = BodyRead::new(request.body().is_end_stream());
         let body = UnsyncBoxBody::new(request.into_body().map_err(Into::into));
@@ -150,19 +157,7 @@ impl Service {
                 Err(failure) => return refused(&failure),
             }
         }
-        let encoding_is_json = invocation.given("encoding").is_none()
-            || invocation.string("encoding").as_deref() == Some("json");
-        let outcome = self.run(invocation, upload, deadline).await;
-        let mut response = match outcome {
-            Ok(Started::Value(_) | Started::Values(_) | Started::Document(_)) if !encoding_is_json => {
-                return text(
-                    StatusCode::BAD_REQUEST,
-                    "replies are written as JSON only: leave out encoding, or ask for json",
-                );
-            }
-            Ok(started) => started.into_response(trailers),
-            Err(failure) => refused(&failure),
-        };
+        let mut response = self.answer(invocation, upload, deadline, trailers).await;
         let headers = response.headers_mut();
         headers.extend(self.shared.reply_headers.clone());
         headers.insert("access-control-allow-headers", HeaderValue::from_static(EXPOSED));
@@ -171,6 +166,48 @@ impl Service {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+
+    /// Agrees to go on in frames, and leaves the command to whoever does.
+    fn hand_over<B>(
+        &self,
+        handover: &Handover,
+        invocation: Invocation,
+        deadline: Option<Instant>,
+        mut request: Request<B>,
+    ) -> Response<ReplyBody> {
+        let service = self.clone();
+        let upgrade = hyper::upgrade::on(&mut request);
+        let work = async move {
+            // A client that left meanwhile has asked for nothing.
+            let Ok(upgraded) = upgrade.await else { return };
+            let answer = |entries| async move {
+                service.answer(invocation, Some(Upload::Local(entries)), deadline, true).await
+            };
+            local::carry_on(upgraded, answer).await;
+        };
+        handover.set(work.boxed());
+        local::agreed()
+    }
+
+    /// Carries a command out.
+    async fn answer(
+        &self,
+        invocation: Invocation,
+        upload: Option<Upload>,
+        deadline: Option<Instant>,
+        trailers: bool,
+    ) -> Response<ReplyBody> {
+        let encoding_is_json = invocation.given("encoding").is_none()
+            || invocation.string("encoding").as_deref() == Some("json");
+        match self.run(invocation, upload, deadline).await {
+            Ok(Started::Value(_) | Started::Values(_) | Started::Document(_)) if !encoding_is_json => text(
+                StatusCode::BAD_REQUEST,
+                "replies are written as JSON only: leave out encoding, or ask for json",
+            ),
+            Ok(started) => started.into_response(trailers),
+            Err(failure) => refused(&failure),
+        }
     }
 
     /// Runs a command up to its first output, so that a failure before that still has a status of its own.

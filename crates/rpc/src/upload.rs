@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::Failure;
+use crate::local::{Entries, LocalFile};
 use crate::multipart::{Parser, PartEvent, PartHead, PartKind};
 use crate::reply::BoxError;
 
@@ -39,7 +40,15 @@ impl BodyRead {
 }
 
 /// An upload that is being read.
-pub(crate) struct Upload {
+pub(crate) enum Upload {
+    /// The body of a request.
+    Multipart(Box<MultipartUpload>),
+    /// The local socket.
+    Local(Entries),
+}
+
+/// The upload in the body of a request.
+pub(crate) struct MultipartUpload {
     body: RequestBody,
     parser: Parser,
     ended: bool,
@@ -59,30 +68,22 @@ pub(crate) enum Uploaded {
     Data(Bytes),
     /// It is complete.
     FileEnd,
+    /// A whole file that is read where it lies.
+    Source(PartHead, LocalFile),
 }
 
 impl Upload {
     pub(crate) fn new(body: RequestBody, boundary: &str, read: BodyRead) -> Self {
-        Self { body, parser: Parser::new(boundary), ended: false, read }
+        let parser = Parser::new(boundary);
+        Self::Multipart(Box::new(MultipartUpload { body, parser, ended: false, read }))
     }
 
     /// The next entry or piece of one.
     pub(crate) async fn next(&mut self) -> Result<Option<Uploaded>, Failure> {
-        let Some(event) = self.event().await? else { return Ok(None) };
-        Ok(Some(match event {
-            PartEvent::Begin(head) if head.kind == PartKind::Symlink => {
-                let target = self.target().await?;
-                Uploaded::Symlink(head, target)
-            }
-            PartEvent::Begin(head) if head.kind == PartKind::Directory => {
-                // A directory's part has no content worth reading.
-                while !matches!(self.event().await?, None | Some(PartEvent::End)) {}
-                Uploaded::Directory(head)
-            }
-            PartEvent::Begin(head) => Uploaded::File(head),
-            PartEvent::Data(data) => Uploaded::Data(data),
-            PartEvent::End => Uploaded::FileEnd,
-        }))
+        match self {
+            Self::Multipart(upload) => upload.next().await,
+            Self::Local(entries) => Ok(entries.next().await?),
+        }
     }
 
     /// The whole content of the next file; other entries are passed over. A file of more than `bytes_max` is refused
@@ -115,6 +116,26 @@ impl Upload {
         let content = self.next_file(ARGUMENTS_BYTES_MAX, too_large).await?.unwrap_or_default();
         let text = String::from_utf8_lossy(&content);
         Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    }
+}
+
+impl MultipartUpload {
+    async fn next(&mut self) -> Result<Option<Uploaded>, Failure> {
+        let Some(event) = self.event().await? else { return Ok(None) };
+        Ok(Some(match event {
+            PartEvent::Begin(head) if head.kind == PartKind::Symlink => {
+                let target = self.target().await?;
+                Uploaded::Symlink(head, target)
+            }
+            PartEvent::Begin(head) if head.kind == PartKind::Directory => {
+                // A directory's part has no content worth reading.
+                while !matches!(self.event().await?, None | Some(PartEvent::End)) {}
+                Uploaded::Directory(head)
+            }
+            PartEvent::Begin(head) => Uploaded::File(head),
+            PartEvent::Data(data) => Uploaded::Data(data),
+            PartEvent::End => Uploaded::FileEnd,
+        }))
     }
 
     async fn target(&mut self) -> Result<String, Failure> {

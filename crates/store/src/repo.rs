@@ -4,6 +4,7 @@
 mod files;
 mod keystore;
 mod restore;
+mod socket;
 mod state;
 
 use std::path::{Path, PathBuf};

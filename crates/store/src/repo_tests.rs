@@ -91,3 +91,29 @@ fn keys_keep_their_names() {
     assert!(!repo.remove_key("self").unwrap());
     assert!(matches!(repo.write_key("", b""), Err(RepoError::KeyName(_))));
 }
+
+#[test]
+fn the_socket_replaces_a_stale_one_and_goes_with_the_repository() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("repo");
+    let repo = Repo::init(&root, b"{}", b"{}").unwrap();
+    let path = Repo::socket_path(&root).unwrap();
+    // What a killed process leaves behind.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(std::os::unix::net::UnixStream::connect(&path).is_err());
+    let listener = repo.listen().unwrap().unwrap();
+    assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    drop((listener, repo));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_path_too_long_for_a_socket_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("x".repeat(120));
+    let repo = Repo::init(&root, b"{}", b"{}").unwrap();
+    assert!(Repo::socket_path(&root).is_none());
+    assert!(repo.listen().unwrap().is_none());
+}

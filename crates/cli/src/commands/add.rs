@@ -29,9 +29,7 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
         session.console.note(line);
     }
     let total = if shown && session.console.err_is_terminal() { total(&files, session).await } else { None };
-    let upload = session.upload()?;
-    let skipped = upload.skipped.clone();
-    let mut answer = session.send(upload).await?;
+    let (mut answer, skipped) = session.ask_with_files().await?;
     show(session, &mut answer, volume, &Progress::new(shown, session.console, total)).await?;
     if skipped.count() > 0 { Err(CliError::Reported) } else { Ok(()) }
 }

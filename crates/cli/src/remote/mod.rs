@@ -3,7 +3,9 @@
 mod address;
 mod authorization;
 mod connection;
+mod local;
 
 pub(crate) use address::ApiAddress;
 pub(crate) use authorization::authorization;
 pub(crate) use connection::Connection;
+pub(crate) use local::LocalAdd;

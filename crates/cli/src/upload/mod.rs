@@ -1,15 +1,18 @@
 //! Upload: local files as the body of a request.
 //!
-//! Path: `commands` → [`Upload::files`] → a thread that walks the file system (`walk`) and writes multipart
-//! (`multipart`) → a bounded queue → the connection.
+//! Path: `commands` → [`Upload::files`] or [`LocalUpload::files`] → a thread that walks the file system (`walk`) and
+//! writes multipart (`multipart`) or frames (`frames`) → a bounded queue → the connection.
 //! Why a thread: the file system blocks, and reading ahead of the connection is what overlaps the disk with the
 //! node's hashing.
 
 mod channel;
+mod form;
+mod frames;
 mod multipart;
 mod stdin;
 mod walk;
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,11 +20,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
 
+pub(crate) use frames::{LocalUpload, Outgoing};
 pub(crate) use stdin::{announce as announce_stdin, lines as stdin_lines};
 pub(crate) use walk::{WalkOptions, total_bytes};
 
 use crate::args::{FileInput, Source};
-use channel::{Closed, Queue};
+use channel::Closed;
+use form::MultipartForm;
 use multipart::{Multipart, Stamp};
 use walk::{Found, FoundKind, Walk};
 
@@ -82,86 +87,83 @@ impl Upload {
     /// Files and folders, read while they are sent.
     pub(crate) fn files(files: Vec<FileInput>, options: WalkOptions, report: Report) -> io::Result<Self> {
         let (queue, body) = channel::pair();
-        let mut form = Multipart::new();
+        let form = MultipartForm::new(queue);
         let content_type = form.content_type();
-        let skipped = Skipped::default();
-        let counter = skipped.clone();
-        let send = move || {
-            let skip = |text: &str| {
-                counter.add();
-                report(text);
-            };
-            // A closed queue means that the answer is here already: nobody reads on.
-            let _ = send_files(files, options, &mut form, &queue, &skip);
-        };
-        std::thread::Builder::new().name("upload".to_owned()).spawn(send)?;
+        let skipped = send(files, options, report, form)?;
         Ok(Self { content_type, body: body.boxed(), skipped })
     }
+}
+
+/// What is written of the entries of a walk.
+trait Form: Send {
+    fn directory(&mut self, name: &[u8], stamp: Stamp) -> Result<(), Closed>;
+
+    fn symlink(&mut self, name: &[u8], stamp: Stamp, target: &[u8]) -> Result<(), Closed>;
+
+    /// A file. One that can't be read at all leaves nothing behind, and the inner result says why.
+    fn file(&mut self, name: &[u8], stamp: Stamp, file: File) -> Result<io::Result<()>, Closed>;
+
+    /// A file without an end that is known, such as standard input.
+    fn stream(&mut self, name: &[u8], input: &mut dyn Read) -> Result<(), Closed>;
+
+    /// Everything was written.
+    fn end(&mut self) -> Result<(), Closed>;
+}
+
+/// Walks and writes on a thread of its own.
+fn send(
+    files: Vec<FileInput>,
+    options: WalkOptions,
+    report: Report,
+    mut form: impl Form + 'static,
+) -> io::Result<Skipped> {
+    let skipped = Skipped::default();
+    let counter = skipped.clone();
+    let send = move || {
+        let skip = |text: &str| {
+            counter.add();
+            report(text);
+        };
+        // A closed queue means that the answer is here already: nobody reads on.
+        let _ = send_files(files, options, &mut form, &skip);
+    };
+    std::thread::Builder::new().name("upload".to_owned()).spawn(send)?;
+    Ok(skipped)
 }
 
 fn send_files(
     files: Vec<FileInput>,
     options: WalkOptions,
-    form: &mut Multipart,
-    queue: &Queue,
+    form: &mut dyn Form,
     skip: &dyn Fn(&str),
 ) -> Result<(), Closed> {
     for file in files {
         match file.source {
-            Source::Stdin => {
-                queue.send(form.head(file.name.as_encoded_bytes(), Stamp::default(), multipart::FILE))?;
-                let mut input = io::stdin().lock();
-                copy(&mut input, Vec::new(), queue)?;
-            }
+            Source::Stdin => form.stream(file.name.as_encoded_bytes(), &mut io::stdin().lock())?,
             Source::Path(path) => {
                 for found in Walk::new(path, file.name, options) {
                     match found {
                         Err(error) => skip(&error.to_string()),
-                        Ok(found) => send_found(found, form, queue, skip)?,
+                        Ok(found) => send_found(found, form, skip)?,
                     }
                 }
             }
         }
     }
-    queue.send(form.end())
+    form.end()
 }
 
-fn send_found(found: Found, form: &mut Multipart, queue: &Queue, skip: &dyn Fn(&str)) -> Result<(), Closed> {
+fn send_found(found: Found, form: &mut dyn Form, skip: &dyn Fn(&str)) -> Result<(), Closed> {
     let Found { name, stamp, kind } = found;
     match kind {
-        FoundKind::Directory => queue.send(form.head(&name, stamp, multipart::DIRECTORY)),
-        FoundKind::Symlink(target) => {
-            let mut part = form.head(&name, stamp, multipart::SYMLINK);
-            part.extend_from_slice(&target);
-            queue.send(part)
-        }
-        // The first bytes are read before the part begins, so that a file that can't be read leaves no part.
-        FoundKind::File { path, mut file } => match read_some(&mut file) {
-            Ok(first) => {
-                queue.send(form.head(&name, stamp, multipart::FILE))?;
-                copy(&mut file, first, queue)
-            }
-            Err(error) => {
+        FoundKind::Directory => form.directory(&name, stamp),
+        FoundKind::Symlink(target) => form.symlink(&name, stamp, &target),
+        FoundKind::File { path, file } => {
+            if let Err(error) = form.file(&name, stamp, file)? {
                 skip(&format!("read {}: {}", path.display(), crate::error::system_text(&error)));
-                Ok(())
             }
-        },
-    }
-}
-
-/// Sends `first` and then the rest of `input`. A failure in the middle breaks the request off: the part has
-/// begun, and ending it would make a file of what was read so far.
-fn copy(input: &mut dyn Read, first: Vec<u8>, queue: &Queue) -> Result<(), Closed> {
-    let mut chunk = first;
-    loop {
-        if !chunk.is_empty() {
-            queue.send(chunk)?;
+            Ok(())
         }
-        chunk = match read_some(input) {
-            Ok(chunk) if chunk.is_empty() => return Ok(()),
-            Ok(chunk) => chunk,
-            Err(error) => return queue.fail(error),
-        };
     }
 }
 

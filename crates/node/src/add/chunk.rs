@@ -8,7 +8,7 @@ use ipse_store::{Prepared, Store};
 use ipse_unixfs::{ImportOptions, LeafFrame, LeafLink, leaf, sole_leaf};
 
 use super::buffers::Buffers;
-use super::{AddError, FileSource};
+use super::{AddCounters, AddError, FileSource};
 
 /// Chunks below this get memory of their own: it is cheap, and a pool of large buffers is no place for them.
 const POOLED_BYTES_MIN: usize = 64 * 1024;
@@ -48,6 +48,7 @@ pub(super) struct Maker {
     pub(super) buffers: Arc<Buffers>,
     /// Where leaves will be put; nowhere if they are only to be named.
     pub(super) store: Option<Store>,
+    pub(super) counters: Arc<AddCounters>,
 }
 
 impl Chunk {
@@ -65,6 +66,14 @@ impl Maker {
     pub(super) fn make(&self, chunk: Chunk) -> Result<MadeLeaf, AddError> {
         let length = chunk.bytes();
         let Chunk { options, sole, content } = chunk;
+        match &content {
+            Content::Bytes(_) => self.counters.chunks_passed.one(),
+            Content::Part { offset, .. } => {
+                self.counters.files_in_place.add(u64::from(*offset == 0));
+                self.counters.chunks_in_place.one();
+            }
+        }
+        self.counters.bytes_hashed.add(length as u64);
         let frame = LeafFrame::new(&options, length, sole);
         let made = match content {
             Content::Bytes(bytes) if options.raw_leaves => frame.framed(bytes)?,

@@ -44,7 +44,7 @@ impl Importer {
     ) -> Self {
         let cutter = Cutter::new(&options);
         let store = (!options.only_hash).then(|| node.store().clone());
-        let maker = Maker { buffers: Default::default(), store };
+        let maker = Maker { buffers: Default::default(), store, counters: node.inner.adds.clone() };
         let make = move |job: Job| job.into_iter().map(|step| step.map(|chunk| maker.make(chunk))).collect();
         let assembler = Assembler::new(node, options, events);
         Self { cutter, line: Line { crew: Crew::new(make), job: Vec::new(), job_bytes: 0, assembler } }

@@ -10,6 +10,7 @@
 mod assembler;
 mod buffers;
 mod chunk;
+mod counters;
 mod crew;
 mod cutter;
 mod error;
@@ -18,6 +19,7 @@ mod importer;
 mod putter;
 mod source;
 
+pub(crate) use counters::AddCounters;
 pub use error::AddError;
 pub use source::FileSource;
 
@@ -125,6 +127,7 @@ impl Node {
         }
         let (input, inputs) = mpsc::channel(INPUTS_QUEUED);
         let (sender, events) = mpsc::channel(EVENTS_QUEUED);
+        self.inner.adds.adds.one();
         let importer = Importer::new(self.clone(), options, sender);
         tokio::task::spawn_blocking(move || importer.run(inputs));
         Ok(Adding { input, events })

@@ -66,6 +66,9 @@ impl Given {
             Uploaded::File(head) => AddInput::File(head.path, self.over(head.mode, head.mtime)),
             Uploaded::Data(data) => AddInput::Data(data),
             Uploaded::FileEnd => AddInput::FileEnd,
+            Uploaded::Source(head, file) => {
+                AddInput::Source(head.path, Box::new(file), self.over(head.mode, head.mtime))
+            }
         }
     }
 

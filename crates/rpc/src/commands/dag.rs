@@ -91,6 +91,8 @@ async fn push(mut upload: Upload, input: mpsc::Sender<DagImportInput>) -> Result
             Uploaded::Data(data) => DagImportInput::Data(data),
             Uploaded::FileEnd => DagImportInput::End,
             Uploaded::File(_) | Uploaded::Directory(_) | Uploaded::Symlink(..) => continue,
+            // Only an add comes over the local socket.
+            Uploaded::Source(..) => continue,
         };
         if input.send(next).await.is_err() {
             return Ok(());

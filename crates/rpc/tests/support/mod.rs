@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 pub(crate) struct Fixture {
     pub(crate) node: Node,
     pub(crate) service: Service,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Fixture {
@@ -34,7 +34,12 @@ impl Fixture {
         let made = root.clone();
         tokio::task::spawn_blocking(move || Node::init(&made, init).unwrap()).await.unwrap();
         let node = Node::open(&root, OpenOptions { online, ..OpenOptions::default() }).await.unwrap();
-        Self { service: Service::new(node.clone(), options), node, _folder: folder }
+        Self { service: Service::new(node.clone(), options), node, folder }
+    }
+
+    /// The repository's folder.
+    pub(crate) fn root(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Calls in the same process.
