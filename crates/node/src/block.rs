@@ -6,7 +6,7 @@ use ipse_base::{
 };
 use ipse_store::{PinError, PinMode, WriteError};
 
-use crate::{Node, ReadError, fetch};
+use crate::{Node, PinState, ReadError, fetch};
 
 /// How to put a block.
 #[derive(Debug, Clone)]
@@ -148,21 +148,32 @@ impl Node {
         force: bool,
     ) -> Result<Vec<(Cid, Result<(), BlockRemoveError>)>, ReadError> {
         let pinned = self.pins_of(&cids).await?;
-        let mut answers = Vec::with_capacity(cids.len());
-        for (cid, pin) in cids.into_iter().zip(pinned) {
+        let node = self.clone();
+        tokio::task::spawn_blocking(move || node.remove_all(cids.into_iter().zip(pinned), force))
+            .await
+            .map_err(|_| ReadError::Stopping)
+    }
+
+    fn remove_all(
+        &self,
+        blocks: impl Iterator<Item = (Cid, Option<PinState>)>,
+        force: bool,
+    ) -> Vec<(Cid, Result<(), BlockRemoveError>)> {
+        let remove = |(cid, pin): (Cid, Option<PinState>)| {
             let answer = match pin {
                 Some(pin) => Err(BlockRemoveError::Pinned(pin.to_string())),
                 None => self.remove_one(&cid, force),
             };
-            answers.push((cid, answer));
+            (cid, answer)
+        };
+        let mut answers: Vec<_> = blocks.map(remove).collect();
+        if let Err(error) = self.store().commit_blocks() {
+            // What may be back after a power cut was not removed.
+            for (_, answer) in answers.iter_mut().filter(|(_, answer)| answer.is_ok()) {
+                *answer = Err(WriteError::from(error.clone()).into());
+            }
         }
-        let node = self.clone();
-        // A removal that is lost with the power is found again by the next collection.
-        tokio::task::spawn_blocking(move || node.store().commit())
-            .await
-            .map_err(|_| ReadError::Stopping)?
-            .ok();
-        Ok(answers)
+        answers
     }
 
     fn remove_one(&self, cid: &Cid, force: bool) -> Result<(), BlockRemoveError> {

@@ -33,6 +33,7 @@ mod file;
 mod heal;
 mod identity;
 mod init;
+mod leaves;
 mod ls;
 mod node;
 mod peering;

@@ -199,7 +199,7 @@ async fn an_archive_moves_a_dag() {
     let big = noise(4, 1_000_000);
     let root =
         add(&from, options(ImportOptions::unixfs_v1_2025()), vec![("d/a", big.clone())]).await[1].1.clone();
-    let archive: Vec<Bytes> = from.dag_export(root.clone()).map(Result::unwrap).collect().await;
+    let archive: Vec<Bytes> = from.dag_export(root.clone(), false).map(Result::unwrap).collect().await;
     let options = DagImportOptions { pin_roots: true, allow_big: false, local_only: false };
     let mut importing = to.dag_import(options);
     for piece in archive.concat().chunks(70_000) {

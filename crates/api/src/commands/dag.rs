@@ -23,7 +23,10 @@ const PUT: Command = Command::new("put", "Store nodes and print their CIDs.")
 
 const EXPORT: Command = Command::new("export", "Write a graph as a CAR archive.")
     .arguments(&[Argument::required("root", "CID of the graph's root.")])
-    .options(&[OptionDef::bool(&["progress", "p"], "Show progress. On by default in a terminal.")]);
+    .options(&[
+        OptionDef::bool(&["progress", "p"], "Show progress. On by default in a terminal."),
+        OptionDef::bool(&["local-only"], "Leave out what is not here, and ask nobody for it."),
+    ]);
 
 const IMPORT: Command = Command::new("import", "Read CAR archives and pin their roots.")
     .help("All blocks of an archive are stored; those below no pin may be collected later.")

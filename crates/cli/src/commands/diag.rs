@@ -7,7 +7,6 @@ use ipse_api::{HotCounters, WorkerLine};
 use super::ask_each;
 use crate::error::CliError;
 use crate::session::Session;
-use crate::text::Columns;
 
 pub(super) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
     match session.invocation.command.name {
@@ -16,18 +15,16 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
     }
 }
 
+/// One block a part; the numbers of all parts end in one column, so that they can be compared at a glance.
 fn hot(parts: &HotCounters, out: &mut dyn Write) -> io::Result<()> {
+    let all = || parts.values().flatten();
+    let names = all().map(|counter| counter.name.len()).max().unwrap_or_default();
+    let values = all().map(|counter| counter.value.to_string().len()).max().unwrap_or_default();
     for (part, counters) in parts {
         writeln!(out, "{part}")?;
-        let mut columns = Columns::new(0, 2);
         for counter in counters {
-            columns.line(vec![
-                format!("  {}", counter.name),
-                counter.value.to_string(),
-                counter.about.clone(),
-            ]);
+            writeln!(out, "  {:names$}  {:>values$}  {}", counter.name, counter.value, counter.about)?;
         }
-        columns.write(out)?;
     }
     Ok(())
 }

@@ -8,13 +8,18 @@ pub use error::DagError;
 pub use import::{DagImportEvent, DagImportInput, DagImportOptions, DagImporting};
 pub use stat::{DagRootStat, DagStat};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use ipse_base::{Block, BlockSink, Cid, Codec, HashCode, Path, Version};
-use ipse_dag::{Ipld, Leaves, Step, Walk, WalkOptions, car};
+use ipse_dag::{Ipld, Leaves, Step, Visit, Walk, WalkOptions, car};
 
 use crate::fetch::{self, Driver, Stream};
 use crate::{Node, Resolved};
+
+/// Blocks of an archive that are written together where they are here.
+const FRAMES_TOGETHER: usize = 128;
+/// Blocks of up to so many bytes are copied together; larger ones leave as they are.
+const COPIED_BYTES_MAX: usize = 16 * 1024;
 
 /// How to put a node.
 #[derive(Debug, Clone)]
@@ -71,17 +76,18 @@ impl Node {
         Ok(self.block_put(data, put).await?)
     }
 
-    /// A Dag as a CAR archive (version 1), depth first, each block once.
-    pub fn dag_export(&self, root: Cid) -> Stream<Bytes> {
-        let options = WalkOptions { leaves: Leaves::Read, unique: true, ..WalkOptions::default() };
-        let visits = Driver::new(Walk::new(vec![root.clone()], options), self.source().clone()).into_stream();
-        let frames = visits.flat_map(|visit| {
-            let pieces = match visit {
-                Ok(visit) => visit.block.map(frame).unwrap_or_default(),
-                Err(error) => vec![Err(error)],
-            };
-            futures::stream::iter(pieces)
-        });
+    /// A Dag as a CAR archive (version 1), depth first, each block once. With `local_only` nobody is asked, and what
+    /// is not here is left out.
+    pub fn dag_export(&self, root: Cid, local_only: bool) -> Stream<Bytes> {
+        let options = WalkOptions {
+            leaves: Leaves::Read,
+            unique: true,
+            tolerate_absent: local_only,
+            ..WalkOptions::default()
+        };
+        let source = if local_only { self.source().offline() } else { self.source().clone() };
+        let visits = Driver::new(Walk::new(vec![root.clone()], options), source).into_stream();
+        let frames = visits.ready_chunks(FRAMES_TOGETHER).map(pack).flat_map(futures::stream::iter);
         let header = Bytes::from(car::header(&[root]));
         futures::stream::once(async move { Ok(header) }).chain(frames).boxed()
     }
@@ -112,7 +118,28 @@ impl Node {
     }
 }
 
-fn frame(block: Block) -> Vec<Result<Bytes, crate::ReadError>> {
-    let (cid, data) = block.into_parts();
-    vec![Ok(Bytes::from(car::frame_prefix(&cid, data.len()))), Ok(data)]
+/// Blocks that are here are written together, so that small ones leave in large pieces.
+fn pack(visits: Vec<Result<Visit, crate::ReadError>>) -> Vec<Result<Bytes, crate::ReadError>> {
+    let (mut pieces, mut small) = (Vec::new(), BytesMut::new());
+    for visit in visits {
+        let block = match visit {
+            // What could not be had is left out; the walk says whether it may be.
+            Ok(visit) => visit.block,
+            Err(error) => {
+                pieces.extend((!small.is_empty()).then(|| Ok(small.split().freeze())));
+                pieces.push(Err(error));
+                continue;
+            }
+        };
+        let Some((cid, data)) = block.map(Block::into_parts) else { continue };
+        small.extend_from_slice(&car::frame_prefix(&cid, data.len()));
+        if data.len() < COPIED_BYTES_MAX {
+            small.extend_from_slice(&data);
+        } else {
+            pieces.push(Ok(small.split().freeze()));
+            pieces.push(Ok(data));
+        }
+    }
+    pieces.extend((!small.is_empty()).then(|| Ok(small.freeze())));
+    pieces
 }

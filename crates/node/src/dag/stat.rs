@@ -1,12 +1,11 @@
 //! What Dags weigh: blocks and bytes of each root, and of all together with what they share counted once.
 
-use std::collections::HashSet;
-
 use futures::StreamExt;
 use ipse_base::Cid;
-use ipse_dag::{Leaves, Walk, WalkOptions};
+use ipse_dag::{Fingerprints, Leaves, Visit, Walk, WalkOptions};
 
 use crate::fetch::Driver;
+use crate::leaves::LEAVES_TOGETHER;
 use crate::{Node, ReadError};
 
 /// What one root weighs.
@@ -44,27 +43,50 @@ impl Node {
         mut progress: impl FnMut(&DagStat),
     ) -> Result<DagStat, ReadError> {
         let mut stat = DagStat::default();
-        let mut seen: HashSet<Cid> = HashSet::new();
+        let mut seen = Fingerprints::new();
+        // Leaves are weighed by the index; only inner nodes are read.
+        let options = WalkOptions { leaves: Leaves::Name, unique: true, ..WalkOptions::default() };
         for cid in roots {
             stat.roots.push(DagRootStat { cid: cid.clone(), blocks: 0, bytes: 0 });
-            let options = WalkOptions { leaves: Leaves::Read, unique: true, ..WalkOptions::default() };
-            let mut visits = Driver::new(Walk::new(vec![cid], options), self.source().clone()).into_stream();
-            while let Some(visit) = visits.next().await.transpose()? {
-                let bytes = visit.block.map_or(0, |block| block.data().len() as u64);
-                if seen.insert(visit.cid) {
-                    stat.unique_blocks += 1;
-                    stat.unique_bytes += bytes;
+            let visits = Driver::new(Walk::new(vec![cid], options), self.source().clone()).into_stream();
+            let mut batches = visits.ready_chunks(LEAVES_TOGETHER);
+            while let Some(visits) = batches.next().await {
+                for (cid, bytes) in self.weigh(visits).await? {
+                    stat.count(&cid, bytes, &mut seen);
                 }
-                stat.total_bytes += bytes;
-                if let Some(root) = stat.roots.last_mut() {
-                    root.blocks += 1;
-                    root.bytes += bytes;
-                    if root.blocks % 1024 == 0 {
-                        progress(&stat);
-                    }
-                }
+                progress(&stat);
             }
         }
         Ok(stat)
+    }
+
+    /// The sizes of visited blocks.
+    async fn weigh(&self, visits: Vec<Result<Visit, ReadError>>) -> Result<Vec<(Cid, u64)>, ReadError> {
+        let (mut weighed, mut named) = (Vec::with_capacity(visits.len()), Vec::new());
+        for visit in visits {
+            let visit = visit?;
+            match visit.block {
+                Some(block) => weighed.push((visit.cid, block.data().len() as u64)),
+                None => named.push(visit.cid),
+            }
+        }
+        let sizes = self.leaf_sizes(named.clone()).await?;
+        weighed.extend(named.into_iter().zip(sizes));
+        Ok(weighed)
+    }
+}
+
+impl DagStat {
+    fn count(&mut self, cid: &Cid, bytes: u64, seen: &mut Fingerprints<()>) {
+        let name = seen.of(cid);
+        if seen.insert(name, ()) {
+            self.unique_blocks += 1;
+            self.unique_bytes += bytes;
+        }
+        self.total_bytes += bytes;
+        if let Some(root) = self.roots.last_mut() {
+            root.blocks += 1;
+            root.bytes += bytes;
+        }
     }
 }

@@ -7,17 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
-use ipse_base::{Block, Cid, Codec};
-use ipse_dag::{Leaves, Walk, WalkOptions};
+use ipse_base::{Cid, Codec};
 use ipse_store::{Known, Pin as PinRecord, PinMode};
 use tokio::time::Instant;
 
 use super::{PinError, walk};
-use crate::fetch::Driver;
+use crate::leaves::LEAVES_TOGETHER;
 use crate::{Node, ReadError};
 
-/// Blocks whose presence is checked together, and which are fetched together where they are missing.
-const CHECKED_TOGETHER: usize = 1024;
 /// Pins taken away together: what is asked for after one that is not there stays.
 const REMOVED_TOGETHER: usize = 4096;
 /// How long pins that are complete wait for others before they are made durable.
@@ -65,7 +62,7 @@ impl Node {
         let mode = if recursive { PinMode::Recursive } else { PinMode::Direct };
         let pin = |cid: &Cid| PinRecord { cid: cid.clone(), mode, name: name.clone() };
         let (mut complete, mut committed) = (Vec::new(), Instant::now());
-        for asked in cids.chunks(CHECKED_TOGETHER) {
+        for asked in cids.chunks(LEAVES_TOGETHER) {
             let (ready, outcome) = self.complete_some(asked, mode, &progress).await;
             complete.extend(asked[..ready].iter().map(pin));
             if outcome.is_err() || committed.elapsed() > COMMIT_EVERY {
@@ -161,7 +158,8 @@ impl Node {
             }
         }
         // In order: what fails first keeps those behind it from being pinned.
-        let fetched = self.fetch_leaves(missing.iter().map(|(_, cid)| cid.clone()).collect(), progress).await;
+        let fetched =
+            self.complete_leaves(missing.iter().map(|(_, cid)| cid.clone()).collect(), progress).await;
         if let Err(error) = fetched {
             let places = missing.iter().map(|(place, _)| *place);
             let ready = self.first_missing(cids, places).await.min(inner.first().copied().unwrap_or(allowed));
@@ -206,47 +204,22 @@ impl Node {
     /// Sees that every block below a root is here.
     async fn complete(&self, root: &Cid, progress: &PinProgress) -> Result<(), ReadError> {
         let mut visits = walk(self.source(), vec![root.clone()], false);
-        let mut leaves = Vec::with_capacity(CHECKED_TOGETHER);
+        let mut leaves = Vec::with_capacity(LEAVES_TOGETHER);
         while let Some(visit) = visits.next().await.transpose()? {
             match visit.block {
                 Some(block) => progress.count(block.data().len() as u64),
                 None => leaves.push(visit.cid),
             }
-            if leaves.len() == CHECKED_TOGETHER {
+            if leaves.len() == LEAVES_TOGETHER {
                 self.complete_leaves(std::mem::take(&mut leaves), progress).await?;
             }
         }
         self.complete_leaves(leaves, progress).await
     }
 
-    /// Fetches those of the leaves that are not here.
+    /// Sees that leaves are here, fetching those that are not.
     async fn complete_leaves(&self, leaves: Vec<Cid>, progress: &PinProgress) -> Result<(), ReadError> {
-        let store = self.store().clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            let known = store.look_up(&leaves)?;
-            Ok::<_, ipse_store::IndexError>((leaves, known))
-        });
-        let (leaves, known) = looked.await.map_err(|_| ReadError::Stopping)?.map_err(ReadError::plan)?;
-        let mut missing = Vec::new();
-        for (cid, known) in leaves.into_iter().zip(known) {
-            match known {
-                Some(known) => progress.count(known.bytes),
-                None => missing.push(cid),
-            }
-        }
-        self.fetch_leaves(missing, progress).await
-    }
-
-    /// Fetches blocks as one batch.
-    async fn fetch_leaves(&self, missing: Vec<Cid>, progress: &PinProgress) -> Result<(), ReadError> {
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let options = WalkOptions { leaves: Leaves::Read, depth_max: Some(0), ..WalkOptions::default() };
-        let mut fetched = Driver::new(Walk::new(missing, options), self.source().clone()).into_stream();
-        while let Some(visit) = fetched.next().await.transpose()? {
-            progress.count(visit.block.as_ref().map_or(0, |block: &Block| block.data().len() as u64));
-        }
+        self.leaf_sizes(leaves).await?.into_iter().for_each(|bytes| progress.count(bytes));
         Ok(())
     }
 

@@ -6,10 +6,8 @@ use ipse_store::PinMode;
 
 use super::walk;
 use crate::fetch::Stream;
+use crate::leaves::LEAVES_TOGETHER;
 use crate::{Node, ReadError};
-
-/// Leaves whose presence is checked together.
-const LEAVES_TOGETHER: usize = 1024;
 
 impl Node {
     /// Walks each recursive pin and tells what is missing below it.

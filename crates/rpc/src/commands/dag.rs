@@ -58,11 +58,13 @@ pub(super) async fn put(mut context: Context) -> Result<Reply, Failure> {
 }
 
 pub(super) async fn export(context: Context) -> Result<Reply, Failure> {
+    let local_only = context.invocation.bool("local-only");
     let node = context.node()?;
+    let node = if local_only { node.offline() } else { node.clone() };
     let root = node.resolve_block(&context.path(0)?).await?;
     // The root comes before the archive's head goes out, so that one that is not here has a status of its own.
     node.block_get(&root).await?;
-    let archive = node.dag_export(root).map(|chunk| chunk.map_err(Failure::from));
+    let archive = node.dag_export(root, local_only).map(|chunk| chunk.map_err(Failure::from));
     Ok(Reply::bytes(archive, "application/vnd.ipld.car"))
 }
 
