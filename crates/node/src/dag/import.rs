@@ -14,6 +14,8 @@ use crate::{Node, PinProgress};
 const INPUTS_QUEUED: usize = 16;
 /// Bytes of blocks verified and put together.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Blocks verified and put together; bounds the memory of their names where the blocks are tiny.
+const BATCH_BLOCKS: usize = 8192;
 /// Roots of one import; an archive that names more is taken in and its further roots are not pinned.
 const ROOTS_MAX: usize = 65_536;
 
@@ -140,7 +142,7 @@ impl Import {
                     self.bytes += data.len() as u64;
                     self.batch_bytes += data.len();
                     self.batch.push((cid, data));
-                    if self.batch_bytes >= BATCH_BYTES {
+                    if self.batch_bytes >= BATCH_BYTES || self.batch.len() >= BATCH_BLOCKS {
                         self.put().await?;
                     }
                 }
