@@ -112,6 +112,10 @@ pub const GATEWAY_FRAME_BYTES: usize = 1024 * 1024;
 /// is used up: times [`GATEWAY_REQUESTS_MAX`] that is all which slow readers can hold.
 pub const GATEWAY_SMALL_FRAME_BYTES: usize = 32 * 1024;
 
+/// Bytes that the system is asked to hold for a connection that gets such small frames. Left alone it holds up to
+/// four MiB for each, and a thousand slow readers use up what it has for all connections of the machine.
+pub const GATEWAY_SLOW_SEND_BUFFER_BYTES: usize = 64 * 1024;
+
 /// Bytes in larger frames over all connections: what slow readers can keep from others is speed, not memory.
 pub const GATEWAY_FRAMES_BYTES_MAX: usize = 32 * 1024 * 1024;
 

@@ -116,13 +116,20 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<hyper::body::Frame<Frame>, ReadError>>> {
-        let next = match &mut self.content {
+        let this = &mut *self;
+        let next = match &mut this.content {
             Content::Empty => Poll::Ready(None),
             Content::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::from(bytes))))
             }
-            Content::File(file) => file.poll_next(context),
+            Content::File(file) => {
+                let next = file.poll_next(context);
+                if let Some(pulse) = this.held.pulse.as_ref().filter(|_| file.is_short()) {
+                    pulse.narrow();
+                }
+                next
+            }
             Content::Stream(stream) => stream.poll_next_unpin(context).map_ok(Frame::from),
         };
         next.map_ok(hyper::body::Frame::data)

@@ -68,6 +68,8 @@ pub(crate) struct FileBody {
     state: State,
     /// The first frame, where somebody waited for it before the answer began.
     first: Option<Frame>,
+    /// Whether the last frame was a small copy.
+    small: bool,
 }
 
 enum State {
@@ -93,7 +95,7 @@ enum Found {
 
 impl FileBody {
     pub(crate) fn new(node: Node, cursor: FileCursor, memory: Memory) -> Self {
-        Self { node, cursor, memory, state: State::AtHand, first: None }
+        Self { node, cursor, memory, state: State::AtHand, first: None, small: false }
     }
 
     /// Waits for the first bytes, so that a failure until then has a status of its own.
@@ -107,6 +109,11 @@ impl FileBody {
     /// Bytes that are left.
     pub(crate) fn left(&self) -> u64 {
         self.cursor.left() + self.first.as_ref().map_or(0, |frame| frame.len() as u64)
+    }
+
+    /// Whether slow readers hold the memory that this answer would like to have.
+    pub(crate) const fn is_short(&self) -> bool {
+        self.small
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -204,7 +211,8 @@ impl FileBody {
         }
         let permit = self.memory.frame(frame.len());
         // Who gets small parts of a block comes back for the next one.
-        self.cursor.comes_back(permit.is_none());
+        self.small = permit.is_none();
+        self.cursor.comes_back(self.small);
         if let Some(permit) = permit {
             return frame.counted(permit);
         }

@@ -4,12 +4,14 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use ipse_base::limits::{
-    GATEWAY_ANSWER_SECONDS, GATEWAY_HEAD_SECONDS, GATEWAY_IDLE_SECONDS, GATEWAY_STALL_SECONDS,
+    GATEWAY_ANSWER_SECONDS, GATEWAY_HEAD_SECONDS, GATEWAY_IDLE_SECONDS, GATEWAY_SLOW_SEND_BUFFER_BYTES,
+    GATEWAY_STALL_SECONDS,
 };
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -59,13 +61,21 @@ pub(crate) struct Pulse {
     sent: AtomicU32,
     /// Whether bytes wait for the client to take them.
     blocked: AtomicU32,
+    /// Whether the system should hold less for the connection.
+    narrow: AtomicBool,
 }
 
 impl Pulse {
     pub(crate) fn new(clock: Clock) -> Self {
         let now = clock.now();
         let phase = AtomicU64::new(packed(Phase::Idle, now));
-        Self { clock, phase, sent: AtomicU32::new(now), blocked: AtomicU32::new(0) }
+        Self {
+            clock,
+            phase,
+            sent: AtomicU32::new(now),
+            blocked: AtomicU32::new(0),
+            narrow: AtomicBool::new(false),
+        }
     }
 
     fn set(&self, phase: Phase) {
@@ -86,6 +96,11 @@ impl Pulse {
     /// The answer was handed over, though not all of it may be sent.
     pub(crate) fn answered(&self) {
         self.set(Phase::Idle);
+    }
+
+    /// From now on the system holds less for the connection.
+    pub(crate) fn narrow(&self) {
+        self.narrow.store(true, Ordering::Relaxed);
     }
 
     fn received(&self) {
@@ -137,11 +152,20 @@ const fn packed(phase: Phase, second: u32) -> u64 {
 pub(crate) struct Felt {
     stream: TcpStream,
     pulse: Arc<Pulse>,
+    narrowed: bool,
 }
 
 impl Felt {
     pub(crate) const fn new(stream: TcpStream, pulse: Arc<Pulse>) -> Self {
-        Self { stream, pulse }
+        Self { stream, pulse, narrowed: false }
+    }
+
+    fn narrow(&mut self) {
+        if !self.narrowed && self.pulse.narrow.load(Ordering::Relaxed) {
+            self.narrowed = true;
+            // Where the system refuses, it goes on holding what it likes.
+            let _ = set_socket_send_buffer_size(&self.stream, GATEWAY_SLOW_SEND_BUFFER_BYTES);
+        }
     }
 }
 
@@ -165,6 +189,7 @@ impl AsyncWrite for Felt {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.narrow();
         let result = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.pulse.wrote(&result);
         result
@@ -175,6 +200,7 @@ impl AsyncWrite for Felt {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.narrow();
         let result = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
         self.pulse.wrote(&result);
         result
