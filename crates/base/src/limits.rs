@@ -77,6 +77,10 @@ pub const INDEX_CACHE_BYTES: usize = 16 * 1024 * 1024;
 /// Memory for index entries that are in the log and not yet in the index, in bytes.
 pub const INDEX_PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Memory for the filter in which a collection remembers what it must keep, in bytes: enough for 10⁷ blocks with
+/// one in a thousand garbage blocks left for the next time; for more blocks, more of them.
+pub const COLLECTION_FILTER_BYTES_MAX: usize = 20 * 1024 * 1024;
+
 /// Memory for blocks that were read and are likely to be read again, in bytes.
 pub const BLOCK_CACHE_BYTES: usize = 24 * 1024 * 1024;
 

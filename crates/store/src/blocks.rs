@@ -4,6 +4,7 @@
 //! look-up, one read and one checksum; what does not match never leaves this file.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use ipse_base::{Block, BlockSink, Cid, Codec, ErrorKind, Kind, LocalBlocks, SinkError, SourceError};
@@ -61,7 +62,7 @@ impl ErrorKind for ReadError {
 }
 
 /// How often a read looks again when a collection moved the block under it.
-const MOVED_RETRIES: usize = 4;
+const MOVED_RETRIES: usize = 64;
 
 /// What a reader is ready to do for a block.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +90,9 @@ impl Core {
 
     /// The bytes of a block, out of memory if it was read before.
     fn recall(&self, cid: &Cid, terms: Terms) -> Result<Read, ReadError> {
-        if let Some(bytes) = self.hot.get(cid) {
+        // A running collection must hear of it before it is found, as of any other look.
+        let is_known = !self.collecting.load(Ordering::SeqCst) || self.pending().place(cid.hash()) != Some(None);
+        if let Some(bytes) = is_known.then(|| self.hot.get(cid)).flatten() {
             self.log.counters.cache_hits.one();
             return Ok(Read::Bytes(bytes));
         }
@@ -177,7 +180,6 @@ impl Core {
     /// Makes blocks visible, those that are here already left out.
     fn put<'a>(&self, blocks: impl Iterator<Item = New<'a>>) -> Result<(), WriteError> {
         self.make_room()?;
-        let _writing = self.writing();
         let records = self.fresh_records(blocks)?;
         if records.is_empty() {
             return Ok(self.log.check()?);
@@ -216,8 +218,7 @@ impl Core {
                 let (cid, length) = (cid.clone(), data.len());
                 return Err(WriteError::TooLarge { cid, length, limit: PAYLOAD_BYTES_MAX });
             }
-            if self.place(cid.hash())?.is_some() && !self.damaged.contains(cid.hash()) {
-                self.guards.touch(cid.hash());
+            if self.is_kept(cid)? {
                 self.log.counters.duplicates.one();
                 continue;
             }
@@ -227,6 +228,19 @@ impl Core {
             });
         }
         Ok(records)
+    }
+
+    /// Whether the block is here, sound, and stays. Under temporary pins it is looked for again once they protect
+    /// it: in between a collection may have begun and taken it.
+    fn is_kept(&self, cid: &Cid) -> Result<bool, WriteError> {
+        if self.place(cid.hash())?.is_none() || self.damaged.contains(cid.hash()) {
+            return Ok(false);
+        }
+        if !self.guards.any() {
+            return Ok(true);
+        }
+        self.guards.touch(cid.hash());
+        Ok(self.place(cid.hash())?.is_some())
     }
 
     fn prepare<'a>(&self, block: &'a Block) -> NewRecord<'a> {
@@ -242,7 +256,6 @@ impl Core {
 
     fn delete(&self, cids: &[Cid]) -> Result<usize, WriteError> {
         self.make_room()?;
-        let _writing = self.writing();
         let mut appender = self.log.appender();
         let mut records: Vec<NewRecord<'_>> = Vec::new();
         let mut seen = HashSet::new();

@@ -1,9 +1,10 @@
 //! Core: log, index and what lies between, as one. [`Store`](crate::Store) is the handle that people hold.
 //!
-//! The order of locks: gate, appender, pending. Readers take only `pending`, for a look-up in memory; nobody
+//! The order of locks: flush, appender, pending. Readers take only `pending`, for a look-up in memory; nobody
 //! holds it across the disk.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ipse_base::{Cid, ErrorKind, Kind, Multihash};
 
@@ -97,8 +98,8 @@ pub(crate) struct Core {
     pub(crate) damaged: Damaged,
     /// One flush of the index at a time.
     flush: Mutex<()>,
-    /// Writers go through together; a collection shuts it.
-    gate: RwLock<()>,
+    /// Whether a collection runs; there is one at a time.
+    pub(crate) collecting: AtomicBool,
 }
 
 impl Core {
@@ -116,7 +117,7 @@ impl Core {
             wake: Condvar::new(),
             damaged: Damaged::default(),
             flush: Mutex::default(),
-            gate: RwLock::default(),
+            collecting: AtomicBool::new(false),
         }
     }
 
@@ -124,14 +125,8 @@ impl Core {
         self.pending.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The right to write, shared with other writers.
-    pub(crate) fn writing(&self) -> RwLockReadGuard<'_, ()> {
-        self.gate.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Shuts the gate: nobody writes until the guard is dropped.
-    pub(crate) fn shut(&self) -> std::sync::RwLockWriteGuard<'_, ()> {
-        self.gate.write().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn pending_mut(&self) -> RwLockWriteGuard<'_, Pending> {
+        self.pending.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where a block is, if it is here.
@@ -150,8 +145,30 @@ impl Core {
     /// Where blocks are, in the order in which they are asked for, with one look at the index for all.
     pub(crate) fn places(&self, hashes: &[&Multihash]) -> Result<Vec<Option<Place>>, IndexError> {
         let pending = self.pending();
-        let known: Vec<Option<Option<Place>>> = hashes.iter().map(|hash| pending.place(hash)).collect();
+        let known = hashes.iter().map(|hash| pending.place(hash)).collect();
         drop(pending);
+        self.filled_up(hashes, known)
+    }
+
+    /// As [`Core::place`], for looks that keep nothing: those of the collection itself and of verification.
+    pub(crate) fn place_quiet(&self, hash: &Multihash) -> Result<Option<Place>, IndexError> {
+        Ok(self.places_quiet(&[hash])?.pop().flatten())
+    }
+
+    /// As [`Core::places`], for the collection itself, which keeps nothing by looking.
+    pub(crate) fn places_quiet(&self, hashes: &[&Multihash]) -> Result<Vec<Option<Place>>, IndexError> {
+        let pending = self.pending();
+        let known = hashes.iter().map(|hash| pending.place_quiet(hash)).collect();
+        drop(pending);
+        self.filled_up(hashes, known)
+    }
+
+    /// Asks the index for what the pending changes do not know.
+    fn filled_up(
+        &self,
+        hashes: &[&Multihash],
+        known: Vec<Option<Option<Place>>>,
+    ) -> Result<Vec<Option<Place>>, IndexError> {
         let unknown = hashes.iter().zip(&known).filter(|(_, known)| known.is_none());
         let unknown: Vec<&Multihash> = unknown.map(|(hash, _)| *hash).collect();
         self.log.counters.index_lookups.add(unknown.len() as u64);
@@ -164,7 +181,7 @@ impl Core {
     pub(crate) fn write(&self, appender: &mut Appender, records: &[NewRecord<'_>]) -> Result<(), LogError> {
         let mut positions = Vec::with_capacity(records.len());
         let result = self.log.append(appender, records, &mut positions);
-        let mut pending = self.pending.write().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending_mut();
         for (record, &position) in records.iter().zip(&positions) {
             pending.active.note_new(record, position);
             pending.active.log_bytes += record.payload.len() as u64;
@@ -204,13 +221,13 @@ impl Core {
         let _one = lock(&self.flush);
         // After a failure an older generation is still on its way, so there may be two to flush.
         for _ in 0..2 {
-            let begun = self.pending.write().unwrap_or_else(PoisonError::into_inner).begin_flush();
+            let begun = self.pending_mut().begin_flush();
             let Some((generation, checkpoint)) = begun else { break };
             // The index must never know of what the log could still lose.
             self.log.sync(checkpoint.position)?;
             self.index.apply(&generation, checkpoint)?;
             self.log.counters.checkpoints.one();
-            self.pending.write().unwrap_or_else(PoisonError::into_inner).flushing = None;
+            self.pending_mut().flushing = None;
         }
         Ok(())
     }

@@ -1,10 +1,28 @@
 //! Collection: first a plan that can be printed, then its execution.
 //!
 //! What is kept: everything below the pins, below the roots of whoever registered (collection never knows who),
-//! and what temporary pins protect. Marking reads inner nodes only. While a plan is executed nobody writes;
-//! readers go on. A block goes only if it was garbage when the plan was made and still is.
+//! and what temporary pins protect. Marking reads inner nodes only.
+//!
+//! Nobody is stopped by it. From the start of marking on, whoever looks for a block keeps it ([`epoch`]), and what
+//! is written stands behind the epoch's horizon; so marking needs no still picture. The cases, and why each is sound:
+//!
+//! - *A pin whose Dag was garbage, set while marking or sweeping.* The walk that comes before the pin looks for every
+//!   block: it is kept from then on, or gone for the walk already, which then fails or fetches it again.
+//! - *A pin whose walk began before the epoch.* Its temporary pin's roots are read after the epoch began, and
+//!   everything the walk saw until then hangs below them by blocks that are here; or the pin itself is in the table.
+//! - *An add that finds garbage to be there already.* The look keeps it; one from before the epoch was noted under
+//!   the add's temporary pin, which looks again after noting.
+//! - *A fetch.* What arrives stands behind the horizon.
+//! - *Deleted and put again while sweeping.* The put looked for it first, so the sweep leaves it alone.
+//! - *A reader that holds a place whose segment goes or whose payload becomes a hole* looks again, and finds the new
+//!   place, or nothing if it was garbage when the epoch began.
+//! - *Two at once.* The second is refused.
+//! - *A crash in the middle.* Tombstones are durable before holes, copies before their source is removed, older
+//!   segments go before younger ones.
 
+mod epoch;
 mod mark;
+mod plan;
 mod reclaim;
 mod sweep;
 
@@ -13,14 +31,12 @@ use ipse_base::{Cid, ErrorKind, Kind};
 use crate::blocks::ReadError;
 use crate::core::WriteError;
 use crate::index::IndexError;
-use crate::list::Places;
 use crate::log::LogError;
 use crate::options::LinksError;
 use crate::pins::PinMode;
-use crate::place::Position;
 use crate::store::Store;
 
-use mark::Live;
+use epoch::Epoch;
 
 /// Something that collection must keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +78,8 @@ pub enum CollectError {
         /// The pin or root above it.
         root: Cid,
     },
-    /// Running writes protect more than can be remembered.
-    #[error("too many blocks are in use by running writes")]
+    /// There is one already.
+    #[error("another collection is running")]
     Busy,
 }
 
@@ -95,13 +111,15 @@ impl ErrorKind for CollectError {
             Self::Read(error) => error.hint(),
             Self::Links { cid, .. } => Some(format!("fetch or add what contains {cid} again, or unpin it")),
             Self::Missing { root, .. } => Some(format!("fetch {root} again, or unpin it")),
-            Self::Busy => Some("try again when they are done".into()),
+            Self::Busy => Some("try again when it is done".into()),
         }
     }
 }
 
-/// What a collection would delete. Printable; executed by [`Store::collect`].
-#[derive(Debug)]
+/// What a collection would delete and how space would return. Printable; executed by [`Store::collect`].
+///
+/// The collection runs from the making of the plan until the plan is dropped: what is put, looked for or pinned
+/// meanwhile stays. There is one at a time.
 pub struct CollectionPlan {
     /// Blocks that would go.
     pub blocks: u64,
@@ -111,18 +129,40 @@ pub struct CollectionPlan {
     pub kept_blocks: u64,
     /// Their bytes.
     pub kept_bytes: u64,
-    /// What was reachable.
-    live: Live,
-    /// Blocks written from here on are newer than the plan.
-    horizon: Position,
+    /// Large blocks that would become holes where they are.
+    pub holes: u64,
+    /// Bytes of these holes.
+    pub hole_bytes: u64,
+    /// Segments of which so little would be alive that they are copied and removed.
+    pub segments: u64,
+    /// Bytes that would be copied for that.
+    pub copied_bytes: u64,
+    /// Bytes of the disk that would return in all.
+    pub freed_bytes: u64,
+    epoch: Epoch,
+}
+
+impl std::fmt::Debug for CollectionPlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CollectionPlan({self})")
+    }
 }
 
 impl std::fmt::Display for CollectionPlan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "delete {} blocks of {} bytes, keep {} blocks of {} bytes",
-            self.blocks, self.bytes, self.kept_blocks, self.kept_bytes
+            "delete {} blocks of {} bytes, keep {} blocks of {} bytes; punch {} holes of {} bytes, \
+             rewrite {} segments by copying {} bytes; {} bytes of the disk return",
+            self.blocks,
+            self.bytes,
+            self.kept_blocks,
+            self.kept_bytes,
+            self.holes,
+            self.hole_bytes,
+            self.segments,
+            self.copied_bytes,
+            self.freed_bytes
         )
     }
 }
@@ -138,32 +178,23 @@ pub struct Collected {
     pub segments: u64,
     /// Bytes of holes made where deleted blocks were.
     pub punched_bytes: u64,
+    /// Bytes copied to rewrite segments.
+    pub copied_bytes: u64,
+    /// Bytes of the disk that returned in all.
+    pub freed_bytes: u64,
 }
 
 impl Store {
-    /// Finds what could go. Reads, and changes nothing; writers wait meanwhile.
+    /// Finds what could go. Reads, and changes nothing; readers and writers go on.
     ///
     /// # Errors
-    /// [`CollectError`]: corrupt where something that is to be kept can't be followed.
+    /// [`CollectError`]: busy while another plan is held, corrupt where something that is to be kept can't be
+    /// followed.
     pub fn plan_collection(&self) -> Result<CollectionPlan, CollectError> {
         let core = self.core();
-        let _alone = core.shut();
-        core.checkpoint()?;
-        let protected = core.guards.protected();
-        let live = mark::mark(core, &protected)?;
-        let horizon = core.log.written();
-        let mut plan = CollectionPlan { blocks: 0, bytes: 0, kept_blocks: 0, kept_bytes: 0, live, horizon };
-        let mut places = Places::new(core);
-        while let Some((hash, place)) = places.next()? {
-            let keep = plan.live.contains(&hash) || protected.keeps(&hash, place.position);
-            let (blocks, bytes) = match keep {
-                true => (&mut plan.kept_blocks, &mut plan.kept_bytes),
-                false => (&mut plan.blocks, &mut plan.bytes),
-            };
-            *blocks += 1;
-            *bytes += u64::from(place.length);
-        }
-        Ok(plan)
+        let epoch = Epoch::begin(core)?;
+        mark::mark(core, &epoch)?;
+        plan::plan(core, epoch)
     }
 
     /// The names of the blocks that a plan would delete, as things stand now.
@@ -174,12 +205,9 @@ impl Store {
         &'a self,
         plan: &'a CollectionPlan,
     ) -> Result<impl Iterator<Item = Result<Cid, IndexError>> + 'a, WriteError> {
-        let protected = self.core().guards.protected();
         let goes = move |cid: &Cid| -> Result<bool, IndexError> {
-            let Some(place) = self.core().place(cid.hash())? else { return Ok(false) };
-            Ok(!plan.live.contains(cid.hash())
-                && place.position < plan.horizon
-                && !protected.keeps(cid.hash(), place.position))
+            let place = self.core().place_quiet(cid.hash())?;
+            Ok(place.is_some_and(|place| !plan.epoch.keeps(cid.hash(), place.position)))
         };
         Ok(self.iter()?.filter_map(move |cid| match cid {
             Ok(cid) => match goes(&cid) {
@@ -190,8 +218,8 @@ impl Store {
         }))
     }
 
-    /// Executes a plan: deletes what was garbage then and is so still, telling each name, and gives the space
-    /// back. Writers wait until it is done; readers go on.
+    /// Executes a plan: deletes what was garbage then and was not asked for since, telling each name, and gives
+    /// the space back. Nobody waits for it longer than for a small write.
     ///
     /// # Errors
     /// [`CollectError`]; what is to be kept is untouched, and what was deleted until then stays so.
@@ -201,26 +229,12 @@ impl Store {
         removed: &mut dyn FnMut(&Cid),
     ) -> Result<Collected, CollectError> {
         let core = self.core();
-        let _alone = core.shut();
-        core.checkpoint()?;
-        let protected = core.guards.protected();
-        if protected.overflow {
-            return Err(CollectError::Busy);
-        }
-        let live = mark::mark(core, &protected)?;
-        let mut appender = core.log.appender();
         let mut collected = Collected::default();
-        let stays = |hash: &_, position| {
-            live.contains(hash)
-                || plan.live.contains(hash)
-                || position >= plan.horizon
-                || protected.keeps(hash, position)
-        };
-        let touched = sweep::sweep(core, &mut appender, &stays, removed, &mut collected)?;
+        let swept = sweep::sweep(core, &plan.epoch, removed, &mut collected)?;
         // Before anything is punched or removed, the tombstones must be where nothing brings them back.
         core.commit()?;
         core.checkpoint()?;
-        reclaim::reclaim(core, &mut appender, &touched, &mut collected)?;
+        reclaim::reclaim(core, &swept, &mut collected)?;
         Ok(collected)
     }
 }

@@ -4,19 +4,20 @@
 //! to be there already, and everything below its roots. Without it a collection between the first block of a
 //! file and its pin would take the file apart.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ipse_base::{Cid, Multihash};
 
 use crate::core::Core;
+use crate::filter::Filter;
 use crate::lock;
 use crate::place::Position;
 
-/// Blocks that were there already and were put again under temporary pins: 16 MiB of memory at the most. Past
-/// that, collection answers busy until the pins are gone.
-const TOUCHED_MAX: usize = 1 << 20;
+/// Blocks that are there already and are put again under temporary pins, for which memory is taken. Where there
+/// are more, more garbage is kept until the pins are gone.
+const TOUCHED_EXPECTED: u64 = 1 << 20;
 
 /// The temporary pins of a store.
 #[derive(Default)]
@@ -29,9 +30,7 @@ pub(crate) struct Guards {
 struct State {
     next: u64,
     held: BTreeMap<u64, Held>,
-    /// Short forms of hashes: where two blocks share one, garbage is kept for a while.
-    touched: HashSet<u64>,
-    overflow: bool,
+    touched: Option<Arc<Filter>>,
 }
 
 struct Held {
@@ -41,23 +40,12 @@ struct Held {
 
 /// What temporary pins protect at one moment.
 pub(crate) struct Protected {
-    since: Option<Position>,
-    touched: HashSet<u64>,
+    /// Everything that is written from here on.
+    pub(crate) since: Option<Position>,
+    /// What puts found to be there already, also after that moment.
+    pub(crate) touched: Option<Arc<Filter>>,
+    /// Everything below these.
     pub(crate) roots: Vec<Cid>,
-    pub(crate) overflow: bool,
-}
-
-impl Protected {
-    pub(crate) fn keeps(&self, hash: &Multihash, position: Position) -> bool {
-        self.since.is_some_and(|since| position >= since) || self.touched.contains(&short(hash))
-    }
-}
-
-fn short(hash: &Multihash) -> u64 {
-    let mut bytes = [0; 8];
-    let length = hash.digest().len().min(8);
-    bytes[..length].copy_from_slice(&hash.digest()[..length]);
-    u64::from_le_bytes(bytes)
 }
 
 impl Guards {
@@ -75,21 +63,22 @@ impl Guards {
         state.held.remove(&id);
         self.count.fetch_sub(1, Ordering::SeqCst);
         if state.held.is_empty() {
-            state.touched = HashSet::new();
-            state.overflow = false;
+            state.touched = None;
         }
+    }
+
+    /// Whether anything is to be protected.
+    pub(crate) fn any(&self) -> bool {
+        self.count.load(Ordering::SeqCst) > 0
     }
 
     /// A put found this block to be there already.
     pub(crate) fn touch(&self, hash: &Multihash) {
-        if self.count.load(Ordering::SeqCst) == 0 {
-            return;
-        }
-        let mut state = lock(&self.state);
-        if state.touched.len() < TOUCHED_MAX {
-            state.touched.insert(short(hash));
-        } else {
-            state.overflow = true;
+        if self.any() {
+            let mut state = lock(&self.state);
+            let touched =
+                state.touched.get_or_insert_with(|| Arc::new(Filter::for_entries(TOUCHED_EXPECTED)));
+            touched.insert(hash);
         }
     }
 
@@ -99,7 +88,6 @@ impl Guards {
             since: state.held.values().map(|held| held.since).min(),
             touched: state.touched.clone(),
             roots: state.held.values().flat_map(|held| held.roots.iter().cloned()).collect(),
-            overflow: state.overflow,
         }
     }
 }

@@ -32,6 +32,7 @@ mod counters;
 mod damaged;
 mod disk;
 pub mod fault;
+mod filter;
 mod gc;
 mod guard;
 mod hot;

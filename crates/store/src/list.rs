@@ -27,7 +27,7 @@ impl<'a> Places<'a> {
     pub(crate) fn next(&mut self) -> Result<Option<(Multihash, Place)>, IndexError> {
         loop {
             for (hash, place) in self.page.by_ref() {
-                let newer = self.core.pending().place(&hash);
+                let newer = self.core.pending().place_quiet(&hash);
                 match newer {
                     None => return Ok(Some((hash, place))),
                     Some(Some(place)) => return Ok(Some((hash, place))),

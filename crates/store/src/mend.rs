@@ -50,7 +50,6 @@ impl Store {
     pub fn drop_damaged(&self, cid: &Cid) -> Result<bool, VerifyError> {
         let core = self.core();
         core.make_room()?;
-        let _writing = core.writing();
         let mut appender = core.log.appender();
         match core.read(cid) {
             // Both checksums may hold over bytes that are not the block's.
@@ -138,7 +137,6 @@ impl Mending<'_> {
         payload: impl Fn(&Core) -> Result<Option<Vec<u8>>, VerifyError>,
     ) -> Result<(), VerifyError> {
         self.core.make_room()?;
-        let _writing = self.core.writing();
         let mut appender = self.core.log.appender();
         if let Some(payload) = payload(self.core)? {
             let record = NewRecord::new(kind, Some(cid), &payload);
@@ -152,7 +150,6 @@ impl Mending<'_> {
     fn index_anew(&mut self, position: Position) -> Result<(), VerifyError> {
         let core = self.core;
         core.make_room()?;
-        let _writing = core.writing();
         // Whoever writes holds the appender, so nothing newer about this name comes between.
         let _appender = core.log.appender();
         let Ok(segment) = core.log.segments.get(position.segment) else { return Ok(()) };

@@ -4,12 +4,13 @@
 //! Two generations: one takes new changes, the other is being written to the index. A change is found in the
 //! newest place that knows of it: active, flushing, index. Bounded in bytes; whoever writes waits beyond.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ipse_base::limits::INDEX_PENDING_BYTES_MAX;
 use ipse_base::{Cid, Multihash};
 
+use crate::filter::Filter;
 use crate::index::{Checkpoint, value};
 use crate::log::NewRecord;
 use crate::place::{Place, Position};
@@ -101,15 +102,36 @@ pub(crate) struct Pending {
     pub(crate) flushing: Option<(Arc<Generation>, Checkpoint)>,
     /// The end of the log that `active` knows of.
     pub(crate) tail: Checkpoint,
+    /// There while a collection runs.
+    pub(crate) watch: Option<Watch>,
+}
+
+/// What a collection asks of every look-up while it runs: what somebody looked for stays, and what is about to
+/// go is gone already. Both under the lock of the look-up, so that one of the two sees the other.
+pub(crate) struct Watch {
+    pub(crate) kept: Arc<Filter>,
+    pub(crate) condemned: HashSet<Multihash>,
 }
 
 impl Pending {
     pub(crate) fn new(active: Generation, tail: Checkpoint) -> Self {
-        Self { active, flushing: None, tail }
+        Self { active, flushing: None, tail, watch: None }
     }
 
-    /// `None` where the index must be asked; `Some(None)` where the block is deleted.
+    /// `None` where the index must be asked; `Some(None)` where the block is deleted. A running collection keeps
+    /// what is asked for here.
     pub(crate) fn place(&self, hash: &Multihash) -> Option<Option<Place>> {
+        if let Some(watch) = &self.watch {
+            if watch.condemned.contains(hash) {
+                return Some(None);
+            }
+            watch.kept.insert(hash);
+        }
+        self.place_quiet(hash)
+    }
+
+    /// As [`Pending::place`], for listings and the collection itself, which keep nothing by looking.
+    pub(crate) fn place_quiet(&self, hash: &Multihash) -> Option<Option<Place>> {
         let flushing = || self.flushing.as_ref().and_then(|(generation, _)| generation.blocks.get(hash));
         self.active.blocks.get(hash).or_else(flushing).copied()
     }

@@ -137,7 +137,6 @@ impl Core {
 
     fn set_pins(&self, pins: &[Pin]) -> Result<(), PinError> {
         self.make_room()?;
-        let _writing = self.writing();
         let mut appender = self.log.appender();
         let cids: Vec<&Cid> = pins.iter().map(|pin| &pin.cid).collect();
         let old = self.pins_on(&cids)?;
@@ -167,7 +166,6 @@ impl Core {
 
     fn unset_pins(&self, cids: &[Cid]) -> Result<(), PinError> {
         self.make_room()?;
-        let _writing = self.writing();
         let mut appender = self.log.appender();
         let pins = self.pins_on(&cids.iter().collect::<Vec<_>>())?;
         if let Some((cid, _)) = cids.iter().zip(pins).find(|(_, pin)| pin.is_none()) {

@@ -98,6 +98,8 @@ pub struct StoreStats {
     pub segments: u64,
     /// Bytes that segments and index take on the disk.
     pub disk_bytes: u64,
+    /// Those of the index.
+    pub index_bytes: u64,
     /// Syncs of the log since it was opened.
     pub syncs: u64,
 }
@@ -171,7 +173,8 @@ impl Store {
         core.checkpoint()?;
         let totals = core.index.totals()?;
         let ids = core.log.segments.ids().map_err(LogError::from)?;
-        let mut disk_bytes = core.index.file_bytes()?;
+        let index_bytes = core.index.file_bytes()?;
+        let mut disk_bytes = index_bytes;
         for &id in &ids {
             // One that a collection removes in this moment counts as nothing.
             let Ok(segment) = core.log.segments.get(id) else { continue };
@@ -182,6 +185,7 @@ impl Store {
             block_bytes: totals.bytes,
             segments: ids.len() as u64,
             disk_bytes,
+            index_bytes,
             syncs: core.log.counters.syncs.get(),
         })
     }

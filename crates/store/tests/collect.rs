@@ -48,6 +48,7 @@ fn pinned_trees_stay_and_the_rest_goes() {
     assert_eq!(tree(&store, kept.cid()).len(), 6);
     assert!(store.has(direct.cid()).unwrap());
     assert!(!store.has(loose.cid()).unwrap() && !store.has(loose_leaves[0].cid()).unwrap());
+    drop(plan);
     assert_eq!(collect(&store).unwrap().blocks, 0);
     assert_eq!(damages(&store), []);
     drop((store, disk));
@@ -143,6 +144,8 @@ fn what_was_put_or_pinned_after_the_plan_stays() {
     put_tree(&store, 2, 500);
     let plan = store.plan_collection().unwrap();
     assert_eq!(plan.blocks, 12);
+    // As a pin's walk does, so that it knows that all is here.
+    assert_eq!(tree(&store, pinned_later.cid()).len(), 6);
     store.pin(pinned_later.cid(), PinMode::Recursive, None).unwrap();
     let (put_later, _) = put_tree(&store, 3, 500);
     let collected = store.collect(&plan, &mut |_| {}).unwrap();

@@ -1,73 +1,76 @@
-//! Mark: what can be reached from the roots.
+//! Mark: what can be reached from the roots goes into the epoch's filter.
 
 use std::collections::HashSet;
 
-use ipse_base::{Block, Cid, Codec, Multihash};
+use ipse_base::{Block, Cid, Codec};
 
+use super::epoch::Epoch;
 use super::{CollectError, Root};
 use crate::core::Core;
-use crate::guard::Protected;
 use crate::lock;
 use crate::pins::PinMode;
 
-/// The hashes that were reached, in short: half of a digest is far beyond chance and beyond forging.
-#[derive(Debug, Default)]
-pub(super) struct Live(HashSet<u128>);
-
-impl Live {
-    pub(super) fn contains(&self, hash: &Multihash) -> bool {
-        self.0.contains(&short(hash))
-    }
-}
-
-fn short(hash: &Multihash) -> u128 {
-    let mut bytes = [0; 16];
-    let length = hash.digest().len().min(16);
-    bytes[..length].copy_from_slice(&hash.digest()[..length]);
-    u128::from_le_bytes(bytes)
-}
-
 struct Marking<'a> {
     core: &'a Core,
-    live: Live,
-    /// Inner nodes whose links were followed, by hash and codec: the same bytes lead elsewhere, or nowhere,
-    /// under another codec.
-    walked: HashSet<(u128, Codec)>,
+    epoch: &'a Epoch,
+    /// Inner nodes whose links were followed. The same bytes lead elsewhere, or nowhere, under another codec. Half
+    /// of a digest is far beyond chance and beyond forging; this must be exact, or what hangs below is lost.
+    walked: HashSet<u128>,
     stack: Vec<Cid>,
 }
 
-/// Marks everything that is to be kept. The caller has shut the gate.
-pub(super) fn mark(core: &Core, protected: &Protected) -> Result<Live, CollectError> {
-    let mut marking = Marking { core, live: Live::default(), walked: HashSet::new(), stack: Vec::new() };
+/// Which node, under which codec.
+fn short(cid: &Cid) -> u128 {
+    let mut bytes = [0; 16];
+    let length = cid.hash().digest().len().min(16);
+    bytes[..length].copy_from_slice(&cid.hash().digest()[..length]);
+    u128::from_le_bytes(bytes) ^ u128::from(cid.codec().0) << 64
+}
+
+/// Marks everything that is to be kept.
+pub(super) fn mark(core: &Core, epoch: &Epoch) -> Result<(), CollectError> {
+    let mut marking = Marking { core, epoch, walked: HashSet::new(), stack: Vec::new() };
+    // Temporary pins first: one that is replaced by a pin meanwhile is seen in one of both.
+    for cid in &epoch.roots {
+        marking.root(Root { cid: cid.clone(), mode: PinMode::Recursive, may_be_partial: true })?;
+    }
     let mut after = None;
     loop {
         let (pins, next) = core.pins_page(after.as_ref())?;
         for pin in pins {
-            marking.root(Root { cid: pin.cid, mode: pin.mode, may_be_partial: false })?;
+            marking.pin(Root { cid: pin.cid, mode: pin.mode, may_be_partial: false })?;
         }
         after = match next {
             Some(next) => Some(next),
             None => break,
         };
     }
-    for party in lock(&core.roots).iter() {
-        for root in party() {
-            marking.root(root)?;
-        }
+    let registered: Vec<Root> = lock(&core.roots).iter().flat_map(|party| party()).collect();
+    for root in registered {
+        marking.root(root)?;
     }
-    for cid in &protected.roots {
-        marking.root(Root { cid: cid.clone(), mode: PinMode::Recursive, may_be_partial: true })?;
-    }
-    Ok(marking.live)
+    Ok(())
 }
 
 impl Marking<'_> {
+    /// Marks what a pin keeps. One that was taken away meanwhile may have lost blocks.
+    fn pin(&mut self, pin: Root) -> Result<(), CollectError> {
+        let cid = pin.cid.clone();
+        match self.root(pin) {
+            Err(CollectError::Missing { .. }) if self.core.pin_of(&cid)?.is_none() => {
+                self.stack.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
     fn root(&mut self, root: Root) -> Result<(), CollectError> {
         if root.mode == PinMode::Direct {
-            self.live.0.insert(short(root.cid.hash()));
+            self.epoch.kept.insert(root.cid.hash());
             return Ok(());
         }
-        self.reach(root.cid.clone())?;
+        self.reach(vec![root.cid.clone()])?;
         while let Some(cid) = self.stack.pop() {
             let data = match Block::implied_by(&cid) {
                 Some(block) => Some(block.data().clone()),
@@ -75,29 +78,34 @@ impl Marking<'_> {
             };
             let Some(data) = data else {
                 if root.may_be_partial {
+                    // Once it has arrived, a pin above it may lead here again.
+                    self.walked.remove(&short(&cid));
                     continue;
                 }
                 return Err(CollectError::Missing { cid, root: root.cid });
             };
             let links = (self.core.options.links)(&cid, &data);
-            for link in links.map_err(|source| CollectError::Links { cid, source })? {
-                self.reach(link)?;
-            }
+            self.reach(links.map_err(|source| CollectError::Links { cid, source })?)?;
         }
         Ok(())
     }
 
-    /// Marks a block, and leaves it to be read if it may have links. Leaves never get onto the stack, so the
+    /// Marks blocks, and leaves those to be read that may have links. Leaves never get onto the stack, so the
     /// stack holds inner nodes only.
-    fn reach(&mut self, cid: Cid) -> Result<(), CollectError> {
-        self.live.0.insert(short(cid.hash()));
-        if cid.codec() == Codec::RAW || self.walked.contains(&(short(cid.hash()), cid.codec())) {
-            return Ok(());
+    fn reach(&mut self, cids: Vec<Cid>) -> Result<(), CollectError> {
+        let mut inner = Vec::new();
+        for cid in cids {
+            self.epoch.kept.insert(cid.hash());
+            if cid.codec() != Codec::RAW && !self.walked.contains(&short(&cid)) {
+                inner.push(cid);
+            }
         }
-        let place = self.core.place(cid.hash())?;
-        if place.and_then(|place| place.leaf_under(cid.codec())) != Some(true) {
-            self.walked.insert((short(cid.hash()), cid.codec()));
-            self.stack.push(cid);
+        let places = self.core.places_quiet(&inner.iter().map(Cid::hash).collect::<Vec<_>>())?;
+        for (cid, place) in inner.into_iter().zip(places) {
+            let leaf = place.and_then(|place| place.leaf_under(cid.codec())) == Some(true);
+            if !leaf && self.walked.insert(short(&cid)) {
+                self.stack.push(cid);
+            }
         }
         Ok(())
     }

@@ -1,58 +1,86 @@
 //! Sweep: a tombstone for every block that does not stay.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use ipse_base::{Cid, Multihash};
 
+use super::epoch::Epoch;
 use super::{CollectError, Collected};
 use crate::core::Core;
 use crate::list::Places;
-use crate::log::{Appender, NewRecord};
-use crate::place::Position;
+use crate::log::NewRecord;
+use crate::place::Place;
 use crate::record::RecordKind;
 
-/// Tombstones written at once.
+/// Tombstones written at once: so long writers wait.
 const BATCH: usize = 256;
 
-/// Deletes what does not stay; returns the segments in which something was deleted.
+/// What a sweep saw.
+#[derive(Default)]
+pub(super) struct Swept {
+    /// Segments in which something was deleted.
+    pub(super) touched: BTreeSet<u32>,
+    /// Bytes of living records by segment.
+    pub(super) alive: HashMap<u32, u64>,
+}
+
+/// Deletes what does not stay.
 pub(super) fn sweep(
     core: &Core,
-    appender: &mut Appender,
-    stays: &dyn Fn(&Multihash, Position) -> bool,
+    epoch: &Epoch,
     removed: &mut dyn FnMut(&Cid),
     collected: &mut Collected,
-) -> Result<BTreeSet<u32>, CollectError> {
-    let mut touched = BTreeSet::new();
-    let mut batch: Vec<Cid> = Vec::with_capacity(BATCH);
+) -> Result<Swept, CollectError> {
+    let mut swept = Swept::default();
+    let mut batch: Vec<(Multihash, Place)> = Vec::with_capacity(BATCH);
     let mut places = Places::new(core);
-    while let Some((hash, place)) = places.next()? {
-        if stays(&hash, place.position) {
-            continue;
+    loop {
+        let next = places.next()?;
+        let last = next.is_none();
+        if let Some((hash, place)) = next {
+            // Garbage is taken off again once it is buried.
+            *swept.alive.entry(place.position.segment).or_default() += place.record_len(&hash);
+            if !epoch.keeps(&hash, place.position) {
+                batch.push((hash, place));
+            }
         }
-        touched.insert(place.position.segment);
-        collected.blocks += 1;
-        collected.bytes += u64::from(place.length);
-        batch.push(place.cid(hash));
-        if batch.len() == BATCH {
-            bury(core, appender, &mut batch, removed)?;
+        if batch.len() == BATCH || last {
+            bury(core, epoch, &mut batch, removed, collected, &mut swept)?;
+        }
+        if last {
+            return Ok(swept);
         }
     }
-    bury(core, appender, &mut batch, removed)?;
-    Ok(touched)
 }
 
 fn bury(
     core: &Core,
-    appender: &mut Appender,
-    batch: &mut Vec<Cid>,
+    epoch: &Epoch,
+    batch: &mut Vec<(Multihash, Place)>,
     removed: &mut dyn FnMut(&Cid),
+    collected: &mut Collected,
+    swept: &mut Swept,
 ) -> Result<(), CollectError> {
     core.make_room()?;
+    let mut appender = core.log.appender();
+    epoch.condemn(batch);
+    let cids: Vec<Cid> = batch.iter().map(|(hash, place)| place.cid(hash.clone())).collect();
     let records: Vec<_> =
-        batch.iter().map(|cid| NewRecord::new(RecordKind::Tombstone, Some(cid), &[])).collect();
-    core.write(appender, &records)?;
-    for cid in batch.drain(..) {
-        removed(&cid);
+        cids.iter().map(|cid| NewRecord::new(RecordKind::Tombstone, Some(cid), &[])).collect();
+    let written = core.write(&mut appender, &records);
+    epoch.bury();
+    drop(appender);
+    written?;
+    for ((hash, place), cid) in batch.drain(..).zip(&cids) {
+        let id = place.position.segment;
+        swept.touched.insert(id);
+        if let Some(alive) = swept.alive.get_mut(&id) {
+            *alive = alive.saturating_sub(place.record_len(&hash));
+        }
+        collected.blocks += 1;
+        collected.bytes += u64::from(place.length);
+        // Whoever listens may be slow: nobody else waits for him.
+        removed(cid);
     }
     Ok(())
 }

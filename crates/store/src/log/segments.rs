@@ -1,6 +1,6 @@
 //! Segments: open handles by number, opened when first read and bounded in number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,23 +16,34 @@ const OPEN_SEGMENTS_MAX: usize = 256;
 pub(crate) struct Segments {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    open: Mutex<HashMap<u32, Segment>>,
+    open: Mutex<Open>,
     /// How often something was taken away: a segment, or bytes of one. A backup that sees it change looks again.
     taken: AtomicU64,
 }
 
+#[derive(Default)]
+struct Open {
+    segments: HashMap<u32, Segment>,
+    /// Those that were removed. A reader that was just opening one must not keep it: the space would not return.
+    removed: HashSet<u32>,
+}
+
 impl Segments {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
-        Self { disk, dir, open: Mutex::new(HashMap::new()), taken: AtomicU64::new(0) }
+        Self { disk, dir, open: Mutex::default(), taken: AtomicU64::new(0) }
     }
 
     /// A handle for reading.
     pub(crate) fn get(&self, id: u32) -> Result<Segment, SegmentError> {
-        if let Some(segment) = lock(&self.open).get(&id) {
+        if let Some(segment) = lock(&self.open).segments.get(&id) {
             return Ok(segment.clone());
         }
         let segment = Segment::open(self.disk.as_ref(), &self.dir, id)?;
         let mut open = lock(&self.open);
+        if open.removed.contains(&id) {
+            return Ok(segment);
+        }
+        let open = &mut open.segments;
         if open.len() >= OPEN_SEGMENTS_MAX {
             // Which one goes matters little: a reader that still uses it keeps its own handle.
             if let Some(&other) = open.keys().next() {
@@ -61,9 +72,12 @@ impl Segments {
     /// Removes a segment's file. Readers that hold it go on.
     pub(crate) fn remove(&self, id: u32) -> Result<(), DiskError> {
         self.taking();
-        lock(&self.open).remove(&id);
         let path = segment::path(&self.dir, id);
         self.disk.remove(&path).map_err(DiskError::of("remove", &path))?;
+        let mut open = lock(&self.open);
+        open.segments.remove(&id);
+        open.removed.insert(id);
+        drop(open);
         crate::disk::sync_parent(self.disk.as_ref(), &path)
     }
 }

@@ -100,7 +100,7 @@ fn places_one_by_one(
                 continue;
             }
             let Err(reason) = header_at(core, &hash, &place)? else { continue };
-            if core.place(&hash)? == Some(place) {
+            if core.place_quiet(&hash)? == Some(place) {
                 let cid = place.cid(hash);
                 core.damaged.note(&cid);
                 report.damaged(Some(cid), place.position, reason);
@@ -142,7 +142,7 @@ fn read_header(core: &Core, position: Position) -> Result<Result<Header, RecordE
 fn unindexed_blocks(core: &Core, ledger: &mut Ledger) -> Result<(), VerifyError> {
     for position in ledger.awaited() {
         let Some(cid) = name_at(core, position)? else { continue };
-        if core.place(cid.hash())?.is_none() {
+        if core.place_quiet(cid.hash())?.is_none() {
             ledger.unindexed.push((cid, position));
         }
     }

@@ -135,7 +135,7 @@ impl Reader<'_, '_> {
     }
 
     fn block(&mut self, hash: &Multihash, position: Position, header: &Header) -> Result<(), VerifyError> {
-        let Some(place) = self.core.place(hash)? else {
+        let Some(place) = self.core.place_quiet(hash)? else {
             self.ledger.block_unknown(hash, position);
             return Ok(());
         };
@@ -167,7 +167,7 @@ impl Reader<'_, '_> {
             Err(error) => return Err(error.into()),
         };
         // A block that was deleted meanwhile may be a hole by now.
-        if self.core.place(hash)? == Some(*place) {
+        if self.core.place_quiet(hash)? == Some(*place) {
             self.core.damaged.note(&cid);
             self.report.damaged(Some(cid), place.position, reason);
         }

@@ -1,0 +1,90 @@
+//! Epoch: what a running collection keeps beside what it marks.
+//!
+//! It begins before marking and ends with the plan. Its filter takes what is marked and what anybody looks for, so
+//! one question answers both, and its memory has a bound.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ipse_base::{Cid, Multihash};
+
+use super::CollectError;
+use crate::core::Core;
+use crate::filter::Filter;
+use crate::pending::Watch;
+use crate::place::{Place, Position};
+
+pub(super) struct Epoch {
+    core: Arc<Core>,
+    pub(super) kept: Arc<Filter>,
+    /// What running writes found to be there before the epoch began.
+    earlier: Option<Arc<Filter>>,
+    /// Everything that stands from here on is kept.
+    horizon: Position,
+    /// What temporary pins keep.
+    pub(super) roots: Vec<Cid>,
+}
+
+impl Epoch {
+    pub(super) fn begin(core: &Arc<Core>) -> Result<Self, CollectError> {
+        if core.collecting.swap(true, Ordering::SeqCst) {
+            return Err(CollectError::Busy);
+        }
+        // From here on dropping the value ends the epoch, also on an error.
+        let mut epoch = Self {
+            core: Arc::clone(core),
+            kept: Arc::new(Filter::for_entries(0)),
+            earlier: None,
+            horizon: Position { segment: 0, offset: 0 },
+            roots: Vec::new(),
+        };
+        core.checkpoint()?;
+        epoch.kept = Arc::new(Filter::for_entries(core.index.totals()?.blocks));
+        {
+            let appender = core.log.appender();
+            let watch = Watch { kept: Arc::clone(&epoch.kept), condemned: Default::default() };
+            core.pending_mut().watch = Some(watch);
+            epoch.horizon = appender.tail();
+        }
+        // Only now: a temporary pin that is not seen here is taken later, so all its looks are watched.
+        let protected = core.guards.protected();
+        epoch.horizon = protected.since.map_or(epoch.horizon, |since| since.min(epoch.horizon));
+        epoch.earlier = protected.touched;
+        epoch.roots = protected.roots;
+        Ok(epoch)
+    }
+
+    /// Whether a block that stands here stays.
+    pub(super) fn keeps(&self, hash: &Multihash, position: Position) -> bool {
+        position >= self.horizon
+            || self.kept.contains(hash)
+            || self.earlier.as_ref().is_some_and(|earlier| earlier.contains(hash))
+    }
+
+    /// Makes those blocks invisible that nobody asked for until now, and leaves the others out. The caller holds
+    /// the appender, and calls [`Epoch::bury`] next.
+    pub(super) fn condemn(&self, blocks: &mut Vec<(Multihash, Place)>) {
+        let mut pending = self.core.pending_mut();
+        blocks.retain(|(hash, place)| {
+            let moved = pending.place_quiet(hash).is_some_and(|now| now != Some(*place));
+            !moved && !self.keeps(hash, place.position)
+        });
+        if let Some(watch) = &mut pending.watch {
+            watch.condemned.extend(blocks.iter().map(|(hash, _)| hash.clone()));
+        }
+    }
+
+    /// What was condemned is deleted now, or, where that failed, is there again.
+    pub(super) fn bury(&self) {
+        if let Some(watch) = &mut self.core.pending_mut().watch {
+            watch.condemned.clear();
+        }
+    }
+}
+
+impl Drop for Epoch {
+    fn drop(&mut self) {
+        self.core.pending_mut().watch = None;
+        self.core.collecting.store(false, Ordering::SeqCst);
+    }
+}
