@@ -43,11 +43,12 @@ pub use backup::{
 pub use command::{Argument, Command, Place};
 pub use commands::{
     AddEvent, AddressBook, BadNode, Bandwidth, BitswapStat, BlockStat, CidFormatted, CidInspected, CodeName,
-    Collected, CommandListed, ConfigField, ConfigUpdate, Connection, DagImported, DagPut, DagResolved,
-    DagStat, DagStatSummary, HotCounter, HotCounters, Identity, ImportStats, ImportedRoot, InspectedBase,
-    InspectedCode, InspectedHash, Ledger, ListedLink, ListedObject, Listing, LogLevels, Message, NO_TIME,
-    OptionListed, Peers, PinAdded, PinEntry, PinLine, PinVerified, Pinged, Pins, Protocol, Reference,
-    RemovedBlock, RepoStat, RepoVersion, Resolved, Texts, VerifyProgress, VersionInfo, Wantlist, WorkerLine,
+    Collected, CollectionPlan, CommandListed, ConfigField, ConfigUpdate, Connection, DagImported, DagPut,
+    DagResolved, DagStat, DagStatSummary, HotCounter, HotCounters, Identity, ImportStats, ImportedRoot,
+    InspectedBase, InspectedCode, InspectedHash, Ledger, ListedLink, ListedObject, Listing, LogLevels,
+    Message, NO_TIME, OptionListed, Peers, PinAdded, PinEntry, PinLine, PinVerified, Pinged, Pins, Protocol,
+    Reference, RemovedBlock, RepoStat, RepoVersion, Resolved, Texts, VerifyProgress, VersionInfo, Wantlist,
+    WorkerLine,
 };
 pub use duration::{format_duration, parse_duration};
 pub use error::{ErrorCode, ErrorReply};

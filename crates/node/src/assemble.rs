@@ -14,6 +14,7 @@ use ipse_store::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::collector::Collector;
 use crate::config::{Config, ConfigError, OwnSettings, Settings};
 use crate::diag::Parts;
 use crate::node::Inner;
@@ -31,6 +32,10 @@ pub struct OpenOptions {
     ///
     /// Default: no. A command that runs by itself next to no daemon stays offline, as the reference node does.
     pub online: bool,
+    /// Whether garbage is collected by itself, and the bound of the repository's size kept.
+    ///
+    /// Default: no, as in the reference node.
+    pub collect: bool,
     /// Text behind the version in what peers are told of this node.
     pub agent_suffix: String,
 }
@@ -118,9 +123,19 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
             workers.start(Scrub::new(store.clone(), own.scrub_days));
         }
     }
+    if options.collect {
+        store.keep_below(settings.storage_bytes_max)?;
+        workers.start(Collector {
+            store: store.clone(),
+            bytes_max: settings.storage_bytes_max,
+            watermark_percent: settings.collect_percent,
+            period: settings.collect_period,
+        });
+    }
     let config = config.into();
-    let (parts, adds) = (Parts::default(), Arc::default());
-    let node = Node::new(Inner { store, net, config, settings, key, agent, stop, parts, adds, workers });
+    let (parts, adds, collecting) = (Parts::default(), Arc::default(), std::sync::Mutex::default());
+    let node =
+        Node::new(Inner { store, net, config, settings, key, agent, stop, parts, adds, workers, collecting });
     node.register_counters(node.inner.adds.clone());
     node.register_counters(node.store().counters());
     Ok(node)

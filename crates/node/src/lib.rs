@@ -25,6 +25,7 @@ mod backup;
 mod block;
 mod blocking;
 mod cat;
+mod collector;
 pub mod config;
 mod dag;
 mod diag;

@@ -34,6 +34,8 @@ pub(crate) struct Inner {
     pub(crate) parts: Parts,
     pub(crate) adds: Arc<AddCounters>,
     pub(crate) workers: Workers,
+    /// Held by a collection that was asked for; taken on threads that may wait.
+    pub(crate) collecting: std::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Node {

@@ -88,7 +88,11 @@ impl Node {
     /// [`RepoError`].
     pub async fn plan_collection(&self) -> Result<CollectionPlan, RepoError> {
         let node = self.clone();
-        let plan = tokio::task::spawn_blocking(move || node.store().plan_collection());
+        let plan = tokio::task::spawn_blocking(move || {
+            let one = node.inner.collecting.lock();
+            let _one = one.unwrap_or_else(std::sync::PoisonError::into_inner);
+            node.store().plan_collection()
+        });
         Ok(plan.await.map_err(|_| RepoError::Stopping)??)
     }
 
@@ -96,6 +100,9 @@ impl Node {
     pub fn collect(&self) -> BoxStream<'static, Result<Cid, RepoError>> {
         let node = self.clone();
         from_thread(move |events| {
+            // A second one waits for the first, as at the reference node.
+            let one = node.inner.collecting.lock();
+            let _one = one.unwrap_or_else(std::sync::PoisonError::into_inner);
             let removed = node.store().plan_collection().and_then(|plan| {
                 node.store().collect(&plan, &mut |cid| {
                     // Who asked may be gone; the collection goes on.

@@ -91,7 +91,8 @@ impl Core {
     /// The bytes of a block, out of memory if it was read before.
     fn recall(&self, cid: &Cid, terms: Terms) -> Result<Read, ReadError> {
         // A running collection must hear of it before it is found, as of any other look.
-        let is_known = !self.collecting.load(Ordering::SeqCst) || self.pending().place(cid.hash()) != Some(None);
+        let is_known =
+            !self.collecting.load(Ordering::SeqCst) || self.pending().place(cid.hash()) != Some(None);
         if let Some(bytes) = is_known.then(|| self.hot.get(cid)).flatten() {
             self.log.counters.cache_hits.one();
             return Ok(Read::Bytes(bytes));
@@ -322,6 +323,7 @@ impl Store {
     /// # Errors
     /// As [`Store::put_blocks`].
     pub fn put_prepared(&self, blocks: &[Prepared]) -> Result<(), WriteError> {
+        self.make_space(blocks.iter().map(|new| new.record().payload.len() as u64).sum())?;
         self.core().put(blocks.iter().map(New::Prepared))
     }
 
@@ -404,6 +406,7 @@ impl Store {
     /// # Errors
     /// [`WriteError`], full where the disk is; none is then half written.
     pub fn put_blocks(&self, blocks: &[Block]) -> Result<(), WriteError> {
+        self.make_space(blocks.iter().map(|block| block.data().len() as u64).sum())?;
         self.core().put(blocks.iter().map(New::Plain))
     }
 

@@ -20,6 +20,7 @@ use crate::options::{Checkpoints, StoreOptions};
 use crate::pending::{GENERATION_BYTES_MAX, Pending};
 use crate::pins::PinMode;
 use crate::place::{Place, Position};
+use crate::quota::Quota;
 use crate::record::Header;
 
 /// Why blocks or pins could not be written.
@@ -41,6 +42,14 @@ pub enum WriteError {
         /// Bytes allowed.
         limit: usize,
     },
+    /// The repository may not grow, and collection could not make room.
+    #[error("the repository takes {bytes} bytes, and may take {limit}")]
+    Quota {
+        /// Bytes it takes.
+        bytes: u64,
+        /// Bytes it may take.
+        limit: u64,
+    },
     /// A pinned block is not deleted.
     #[error("cannot remove {cid}: pinned: {mode}")]
     Pinned {
@@ -57,6 +66,7 @@ impl ErrorKind for WriteError {
             Self::Log(error) => error.kind(),
             Self::Index(error) => error.kind(),
             Self::TooLarge { .. } => Kind::Invalid,
+            Self::Quota { .. } => Kind::Full,
             Self::Pinned { .. } => Kind::Conflict,
         }
     }
@@ -66,6 +76,9 @@ impl ErrorKind for WriteError {
             Self::Log(error) => error.hint(),
             Self::Index(error) => error.hint(),
             Self::TooLarge { .. } => Some("cut the data into smaller blocks; `ipse add` does".into()),
+            Self::Quota { .. } => {
+                Some("unpin what is not needed, or raise Datastore.StorageMax in the configuration".into())
+            }
             Self::Pinned { cid, .. } => Some(format!("unpin it first: `ipse pin rm {cid}`")),
         }
     }
@@ -98,6 +111,7 @@ pub(crate) struct Core {
     pub(crate) damaged: Damaged,
     /// One flush of the index at a time.
     flush: Mutex<()>,
+    pub(crate) quota: Quota,
     /// Whether a collection runs; there is one at a time.
     pub(crate) collecting: AtomicBool,
 }
@@ -117,6 +131,7 @@ impl Core {
             wake: Condvar::new(),
             damaged: Damaged::default(),
             flush: Mutex::default(),
+            quota: Quota::default(),
             collecting: AtomicBool::new(false),
         }
     }
@@ -185,6 +200,7 @@ impl Core {
         for (record, &position) in records.iter().zip(&positions) {
             pending.active.note_new(record, position);
             pending.active.log_bytes += record.payload.len() as u64;
+            self.quota.grew(record.payload.len() as u64);
         }
         pending.tail = appender.checkpoint();
         let due = pending.active.bytes() > GENERATION_BYTES_MAX / 2

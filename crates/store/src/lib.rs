@@ -45,6 +45,7 @@ mod options;
 mod pending;
 mod pins;
 mod place;
+mod quota;
 mod record;
 mod recover;
 mod repo;

@@ -199,3 +199,28 @@ fn nothing_goes_while_a_pinned_tree_can_not_be_followed() {
     assert_eq!(error.kind(), Kind::Corrupt);
     assert!(store.has(leaves[0].cid()).unwrap());
 }
+
+#[test]
+fn a_bound_is_kept_by_collecting_and_then_by_refusing() {
+    let (_disk, store) = store();
+    let (kept, _) = put_tree(&store, 1, 2000);
+    store.pin(kept.cid(), PinMode::Recursive, None).unwrap();
+    let empty = store.stats().unwrap().disk_bytes;
+    store.keep_below(empty + 200_000).unwrap();
+    // Far more than fits, one after the other: what nothing keeps makes room.
+    for number in 0..300 {
+        store.put_blocks(&[leaf(5000 + number, 3000)]).unwrap();
+    }
+    assert_eq!(tree(&store, kept.cid()).len(), 6);
+    // What a running write needs does not go, so at last nothing fits.
+    let guard = store.temporary_pin(Vec::new());
+    let refused = (0..300).find_map(|number| store.put_blocks(&[leaf(9000 + number, 3000)]).err());
+    let error = refused.unwrap();
+    assert_eq!(error.kind(), Kind::Full, "{error}");
+    assert!(error.hint().unwrap().contains("StorageMax"), "{error}");
+    // Reading and giving up go on, and then there is room again.
+    assert_eq!(tree(&store, kept.cid()).len(), 6);
+    drop(guard);
+    store.unpin(&[kept.cid().clone()]).unwrap();
+    store.put_blocks(&[leaf(9900, 3000)]).unwrap();
+}

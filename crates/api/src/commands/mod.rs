@@ -41,7 +41,7 @@ pub use ls::{ListedLink, ListedObject, Listing, NO_TIME};
 pub use pin::{BadNode, PinAdded, PinEntry, PinLine, PinVerified, Pins};
 pub use ping::Pinged;
 pub use refs::Reference;
-pub use repo::{Collected, RepoStat, RepoVersion, VerifyProgress};
+pub use repo::{Collected, CollectionPlan, RepoStat, RepoVersion, VerifyProgress};
 pub use resolve::Resolved;
 pub use stats::Bandwidth;
 pub use swarm::{AddressBook, Connection, Peers, Protocol, Texts};

@@ -12,6 +12,10 @@ const GC: Command = Command::new("gc", "Remove all blocks that nothing keeps.").
     OptionDef::bool(&["stream-errors"], "Report errors as they happen and go on."),
     OptionDef::bool(&["quiet", "q"], "Print only CIDs."),
     OptionDef::bool(&["silent"], "Print nothing."),
+    OptionDef::bool(
+        &["dry-run"],
+        "Print what would be removed and how space would return, and remove nothing.",
+    ),
 ]);
 
 pub(crate) const STAT: Command = Command::new("stat", "Print the size of the repository.").options(&[
@@ -54,6 +58,30 @@ pub struct Collected {
     /// What went wrong.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
+}
+
+/// What a collection would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct CollectionPlan {
+    /// Blocks that would go.
+    pub blocks: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Blocks that stay.
+    pub kept_blocks: u64,
+    /// Their bytes.
+    pub kept_bytes: u64,
+    /// Large blocks that become holes in their segment.
+    pub holes: u64,
+    /// Bytes of the holes.
+    pub hole_bytes: u64,
+    /// Segments that are copied and removed.
+    pub segments: u64,
+    /// Bytes that are copied for that.
+    pub copied_bytes: u64,
+    /// Bytes of the disk that return in all.
+    pub freed_bytes: u64,
 }
 
 /// The size of the repository.

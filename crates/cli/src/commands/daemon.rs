@@ -3,9 +3,6 @@
 //! Order: repository (made on first use) → node → listeners → address files → "ready". Down the same way back:
 //! doors, node, lock.
 
-use std::time::Duration;
-
-use futures::StreamExt;
 use ipse_node::{Node, OpenOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -16,16 +13,12 @@ use crate::listen::{self, Doors};
 use crate::persona::Persona;
 use crate::session::Session;
 
-/// Time between two looks at the repository's size.
-const COLLECT_EVERY: Duration = Duration::from_secs(3600);
-/// Percentage of the size it may have at which collection begins.
-const COLLECT_PERCENT: u64 = 90;
-
 pub(crate) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
     greet(session)?;
     prepare(session)?;
     let options = OpenOptions {
         online: !session.invocation.bool("offline"),
+        collect: session.invocation.bool("enable-gc"),
         agent_suffix: session.invocation.string("agent-version-suffix").unwrap_or_default(),
     };
     let mut signals = Signals::new().map_err(CliError::System)?;
@@ -83,9 +76,6 @@ async fn serve(session: &mut Session<'_>, node: &Node, signals: &mut Signals) ->
         mdns: node.settings().mdns,
     };
     let mut tasks: JoinSet<()> = doors.serve(node, session.log.clone())?;
-    if session.invocation.bool("enable-gc") {
-        tasks.spawn(collect_when_full(node.clone()));
-    }
     banner::write(session.persona, &reached, session.console.out())?;
     session.console.flush()?;
     tokio::select! {
@@ -102,25 +92,6 @@ async fn serve(session: &mut Session<'_>, node: &Node, signals: &mut Signals) ->
     tokio::select! {
         () = async { while tasks.join_next().await.is_some() {} } => Ok(()),
         () = signals.next() => Err(CliError::Forced),
-    }
-}
-
-/// Collects garbage whenever the repository is nearly as large as it may be, until the node stops.
-async fn collect_when_full(node: Node) {
-    loop {
-        tokio::select! {
-            () = node.stop_requested() => return,
-            () = tokio::time::sleep(COLLECT_EVERY) => {}
-        }
-        match node.repo_stat().await {
-            Ok(stat) if stat.disk_bytes >= stat.bytes_max / 100 * COLLECT_PERCENT => {
-                let removed =
-                    node.collect().filter(|removed| std::future::ready(removed.is_ok())).count().await;
-                tracing::info!(removed, "collected garbage");
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the repository's size is not known"),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use ipse_api::{Collected, Invocation, RepoStat, RepoVersion, VerifyProgress};
+use ipse_api::{Collected, CollectionPlan, Invocation, RepoStat, RepoVersion, VerifyProgress};
 
 use super::ask_each;
 use crate::error::CliError;
@@ -11,6 +11,7 @@ use crate::text::{Columns, size};
 
 pub(super) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
     match session.invocation.command.name {
+        "gc" if session.invocation.bool("dry-run") => ask_each(session, planned).await,
         "gc" => collect(session).await,
         "stat" => stat(session).await,
         "verify" => ask_each(session, verified).await,
@@ -28,6 +29,19 @@ async fn collect(session: &mut Session<'_>) -> Result<(), CliError> {
         None => Ok(()),
     })
     .await
+}
+
+fn planned(plan: &CollectionPlan, out: &mut dyn Write) -> io::Result<()> {
+    let mut columns = Columns::new(0, 1);
+    let mut line = |name: &str, count: u64, bytes: u64| {
+        columns.line(vec![format!("{name}:"), count.to_string(), size(bytes)]);
+    };
+    line("BlocksRemoved", plan.blocks, plan.bytes);
+    line("BlocksKept", plan.kept_blocks, plan.kept_bytes);
+    line("HolesPunched", plan.holes, plan.hole_bytes);
+    line("SegmentsCopied", plan.segments, plan.copied_bytes);
+    columns.write(out)?;
+    writeln!(out, "{} of the disk would return; nothing was removed", size(plan.freed_bytes))
 }
 
 pub(super) async fn stat(session: &mut Session<'_>) -> Result<(), CliError> {

@@ -1,5 +1,7 @@
 //! Settings: what the node's parts take from the configuration, typed and with defaults filled in.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use ipse_base::{HashCode, Version};
@@ -26,6 +28,10 @@ pub struct Settings {
     pub import: ImportOptions,
     /// Most bytes the repository should take.
     pub storage_bytes_max: u64,
+    /// Percentage of that at which automatic collection begins.
+    pub collect_percent: u64,
+    /// Time between two looks of automatic collection.
+    pub collect_period: Duration,
     /// Extra headers of the RPC's answers.
     pub api_headers: Vec<(String, Vec<String>)>,
     /// Extra headers of the gateway's answers.
@@ -58,6 +64,13 @@ impl Settings {
                     wrong("Datastore.StorageMax", "a size such as \"10GB\"", &Value::from(text))
                 })?,
                 None => 10_000_000_000,
+            },
+            collect_percent: number(value, "Datastore.StorageGCWatermark")?.unwrap_or(90),
+            collect_period: match string(value, "Datastore.GCPeriod")? {
+                Some(text) => duration_of(&text).filter(|period| !period.is_zero()).ok_or_else(|| {
+                    wrong("Datastore.GCPeriod", "a duration such as \"1h\"", &Value::from(text))
+                })?,
+                None => Duration::from_secs(3600),
             },
             api_headers: headers(value, "API.HTTPHeaders")?,
             gateway_headers: headers(value, "Gateway.HTTPHeaders")?,
@@ -248,4 +261,37 @@ pub(crate) fn bytes_of(text: &str) -> Option<u64> {
     };
     let bytes = number * unit as f64;
     (bytes.is_finite() && bytes >= 0.0).then_some(bytes as u64)
+}
+
+/// A duration as the reference node writes it: numbers with the units h, m and s, one behind the other.
+fn duration_of(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        let end = rest.find(|character: char| !character.is_ascii_digit() && character != '.')?;
+        let number: f64 = rest[..end].parse().ok()?;
+        let unit = match rest.as_bytes()[end] {
+            b'h' => 3600.0,
+            b'm' => 60.0,
+            b's' => 1.0,
+            _ => return None,
+        };
+        seconds += number * unit;
+        rest = &rest[end + 1..];
+    }
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod duration_tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_the_reference_node_writes_them() {
+        assert_eq!(duration_of("1h"), Some(Duration::from_secs(3600)));
+        assert_eq!(duration_of("1h30m0.5s"), Some(Duration::from_millis(5_400_500)));
+        for wrong in ["1", "h", "1d", "1hm", "-1h", "1e9h", "1.5.2s"] {
+            assert_eq!(duration_of(wrong), None, "{wrong}");
+        }
+    }
 }

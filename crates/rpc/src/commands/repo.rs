@@ -1,7 +1,7 @@
 //! `repo`: what is on this node's disk.
 
 use futures::StreamExt;
-use ipse_api::{Collected, RepoStat, RepoVersion, VerifyProgress, parse_duration};
+use ipse_api::{Collected, CollectionPlan, RepoStat, RepoVersion, VerifyProgress, parse_duration};
 use ipse_base::Kind;
 use ipse_node::{COMPATIBLE_REPO_VERSION, HealError, Remedy, VerifyEvent};
 
@@ -28,6 +28,9 @@ pub(super) async fn stat(context: Context) -> Result<Reply, Failure> {
 }
 
 pub(super) async fn gc(context: Context) -> Result<Reply, Failure> {
+    if context.invocation.bool("dry-run") {
+        return plan(context).await;
+    }
     let (silent, stream_errors) =
         (context.invocation.bool("silent"), context.invocation.bool("stream-errors"));
     let cids = context.cids;
@@ -41,6 +44,21 @@ pub(super) async fn gc(context: Context) -> Result<Reply, Failure> {
         futures::future::ready(line)
     });
     Ok(Reply::values(lines))
+}
+
+async fn plan(context: Context) -> Result<Reply, Failure> {
+    let plan = context.node()?.plan_collection().await?;
+    Reply::value(&CollectionPlan {
+        blocks: plan.blocks,
+        bytes: plan.bytes,
+        kept_blocks: plan.kept_blocks,
+        kept_bytes: plan.kept_bytes,
+        holes: plan.holes,
+        hole_bytes: plan.hole_bytes,
+        segments: plan.segments,
+        copied_bytes: plan.copied_bytes,
+        freed_bytes: plan.freed_bytes,
+    })
 }
 
 pub(super) async fn verify(context: Context) -> Result<Reply, Failure> {
