@@ -373,8 +373,10 @@ impl DiskFile for FakeFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let result = self.with(Call::Other, |node| {
-            node.durable = node.now.clone();
-            node.unsynced.clear();
+            // Not all that is seen: what an earlier failed sync dropped stays dropped.
+            for change in node.unsynced.drain(..) {
+                change.apply(&mut node.durable);
+            }
             Ok(())
         });
         if result.is_err() {

@@ -8,7 +8,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Numbers, collect, count, damages, leaf, node, open, options, segments, tree};
+use common::{Numbers, count, damages, leaf, node, open, options, segments, tree};
 use ipse_base::{Block, Cid};
 use ipse_store::fault::{FakeDisk, Fault};
 use ipse_store::{PinMode, Store};
@@ -130,21 +130,55 @@ impl Run {
         Ok(())
     }
 
+    /// A collection, with others at work between its plan and its sweep, and between the batches of the sweep.
     fn collect(&mut self, store: &Store) -> Outcome {
         for entry in self.expected.blocks.values_mut() {
             entry.1 = Known::Open;
         }
         self.uncommitted.clear();
         self.undeleted.clear();
-        collect(store)?;
-        for entry in self.expected.blocks.values_mut() {
+        let plan = store.plan_collection()?;
+        for _ in 0..self.numbers.below(3) {
+            self.write_something(store)?;
+        }
+        let mut steps = self.numbers.below(3);
+        let mut failure = None;
+        store.collect(&plan, &mut |_| {
+            if steps > 0 && failure.is_none() {
+                steps -= 1;
+                failure = self.write_something(store).err();
+            }
+        })?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        // It syncs behind its sweep, so what was put meanwhile is acknowledged by its end.
+        self.committed();
+        for entry in self.expected.blocks.values_mut().filter(|entry| entry.1 == Known::Open) {
             entry.1 = Known::Gone;
         }
         Ok(())
     }
 
+    fn write_something(&mut self, store: &Store) -> Outcome {
+        match self.numbers.below(6) {
+            0..3 => self.put(store),
+            3 => self.add_tree(store),
+            4 => self.delete(store),
+            _ => self.unpin(store),
+        }
+    }
+
+    /// A plan that is printed and not executed changes nothing.
+    fn dry_run(store: &Store) -> Outcome {
+        let plan = store.plan_collection()?;
+        let planned = store.planned(&plan)?.collect::<Result<Vec<_>, _>>()?;
+        assert!(planned.len() as u64 <= plan.blocks);
+        Ok(())
+    }
+
     fn step(&mut self, store: &Store) -> Outcome {
-        match self.numbers.below(20) {
+        match self.numbers.below(21) {
             0..7 => self.put(store),
             7..10 => self.commit(store),
             10..14 => self.add_tree(store),
@@ -152,6 +186,7 @@ impl Run {
             15..17 => self.delete(store),
             17 => Ok(store.checkpoint()?),
             18 => self.collect(store),
+            19 => Self::dry_run(store),
             _ => Ok(store.close()?),
         }
     }
