@@ -36,6 +36,16 @@ pub const SESSION_ASKED_BYTES_START: u64 = 4 * 1024 * 1024;
 /// Bytes received and not yet consumed by a walk.
 pub const UNCONSUMED_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
+/// Bytes received for one session and not taken by its walk, beyond which nothing more is asked for until half of
+/// them are taken. What is on its way then still comes.
+pub const SESSION_LAG_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Bytes that a walk has asked for, those that are here and not consumed included. Over a long link most of them are
+/// on their way.
+pub const WALK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// What of that may be here, in bytes; beyond it, blocks that come before their turn stay in the store.
+pub const WALK_HELD_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 /// Links of a file node at the most in what we write.
 pub const FILE_LINKS_MAX: usize = 8192;
 
@@ -68,6 +78,17 @@ pub const PIN_LIST_LINKS_MAX: usize = 1 << 20;
 pub const CONNECTIONS_MAX: u32 = 512;
 /// Connections from one peer.
 pub const CONNECTIONS_PER_PEER_MAX: u32 = 4;
+/// Connections that one IP address may open toward us.
+pub const CONNECTIONS_PER_IP_MAX: usize = 64;
+
+/// Bytes that peers have sent and no stream has taken, over all connections. Each connection has
+/// [`UNREAD_CONNECTION_BYTES_MIN`] beyond that.
+pub const UNREAD_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// The same of one connection. A fast peer's stream is read long before it has so much.
+pub const UNREAD_CONNECTION_BYTES_MAX: u64 = 1024 * 1024;
+/// What a connection may have unread however much the others have, in bytes.
+pub const UNREAD_CONNECTION_BYTES_MIN: u64 = 128 * 1024;
+
 /// Streams of framed protocols that a peer may open on one connection.
 pub const INBOUND_STREAMS_PER_CONNECTION_MAX: usize = 64;
 
@@ -155,6 +176,10 @@ const _: () = {
     assert!(BITSWAP_MESSAGE_BYTES_TARGET < BLOCK_BYTES_MAX);
     assert!(IDENTITY_BYTES_MAX + 16 <= BITSWAP_CID_BYTES_MAX);
     assert!(SESSION_ASKED_BYTES_START <= SESSION_ASKED_BYTES_MAX);
+    // Below its minimum a connection has room for the largest frame's piece, so that it can always go on.
+    assert!(UNREAD_CONNECTION_BYTES_MIN >= 64 * 1024 && UNREAD_CONNECTION_BYTES_MAX <= UNREAD_BYTES_MAX);
+    // However hostile the peers are.
+    assert!(UNREAD_BYTES_MAX + CONNECTIONS_MAX as u64 * UNREAD_CONNECTION_BYTES_MIN <= 96 * 1024 * 1024);
     assert!(UNCONSUMED_BYTES_MAX as usize >= 2 * BLOCK_BYTES_MAX);
     assert!(
         INDEX_CACHE_BYTES
@@ -164,6 +189,10 @@ const _: () = {
             + UNCONSUMED_BYTES_MAX as usize
             <= PROCESS_BYTES_BUDGET
     );
+    assert!(
+        SESSION_LAG_BYTES_MAX >= 2 * BLOCK_BYTES_MAX as u64 && SESSION_LAG_BYTES_MAX < UNCONSUMED_BYTES_MAX
+    );
+    assert!(WALK_BYTES_MAX <= SESSION_ASKED_BYTES_MAX && WALK_HELD_BYTES_MAX <= UNCONSUMED_BYTES_MAX);
     assert!(GATEWAY_HEAD_BYTES_MAX >= 3 * PATH_BYTES_MAX);
     assert!(GATEWAY_SMALL_FRAME_BYTES < GATEWAY_FRAME_BYTES);
     assert!(GATEWAY_FRAMES_BYTES_MAX >= 16 * GATEWAY_FRAME_BYTES);

@@ -46,4 +46,15 @@ pub trait Planner: Send {
 
     /// Whether everything was yielded. False while `poll_out` has more.
     fn is_done(&self) -> bool;
+
+    /// Bytes of blocks that are here and not yet taken out. A driver that finds them too many gives only what
+    /// is [awaited](Planner::awaited) until they are fewer. A planner that keeps no content has none.
+    fn held(&self) -> u64 {
+        0
+    }
+
+    /// The open want that stands in the way of the next result, where the planner can tell.
+    fn awaited(&self) -> Option<&Cid> {
+        None
+    }
 }

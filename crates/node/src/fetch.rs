@@ -3,13 +3,16 @@
 //! Path: a use case (`cat`, `tree`, `refs`, …) makes a planner → here → `source` (store, then a session with the
 //! peers) → back into the planner → out as a stream.
 //! Invariant: what is wanted is looked up at hand first; only the rest goes to the session, as one batch.
+//! Invariant: a walk holds a bounded part of what arrives. A quick peer's blocks may all come before a slow peer's
+//! one that is to be read first; beyond the bound they stay in the store, where they are anyway, and are looked
+//! up when their turn comes.
 //! Why a loop over a value instead of recursive gets: a walk then never waits for one block at a time.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::future::poll_fn;
 
 use futures::stream::{self, BoxStream, StreamExt};
-use ipse_base::limits::{BITSWAP_WANTS_SENT_PER_PEER_MAX, UNCONSUMED_BYTES_MAX};
+use ipse_base::limits::{BITSWAP_WANTS_SENT_PER_PEER_MAX, WALK_BYTES_MAX, WALK_HELD_BYTES_MAX};
 use ipse_base::{Block, BlockSession, BlockSource, Cid, Delivery, SourceError, Want};
 use ipse_dag::{Budget, Planner};
 use ipse_store::{AtHand, Reuse};
@@ -27,7 +30,7 @@ const TURN_WANTS: usize = 256;
 const TURN_BYTES: usize = 1024 * 1024;
 
 /// How far a walk may run ahead of its reader.
-const BUDGET: Budget = Budget { wants: 4 * BITSWAP_WANTS_SENT_PER_PEER_MAX, bytes: UNCONSUMED_BYTES_MAX };
+const BUDGET: Budget = Budget { wants: 4 * BITSWAP_WANTS_SENT_PER_PEER_MAX, bytes: WALK_BYTES_MAX };
 
 /// A planner with what it takes to run it.
 pub(crate) struct Driver<P: Planner> {
@@ -40,6 +43,8 @@ pub(crate) struct Driver<P: Planner> {
     asked: usize,
     /// Whether what is read is likely to be read again.
     reuse: Reuse,
+    /// Here, and left in the store until there is room or their turn comes.
+    aside: HashSet<Cid>,
     over: bool,
 }
 
@@ -55,6 +60,7 @@ where
             queued: VecDeque::new(),
             asked: 0,
             reuse: Reuse::Once,
+            aside: HashSet::new(),
             over: false,
         }
     }
@@ -86,6 +92,7 @@ where
                 return Ok(None);
             }
             self.queued.extend(self.planner.wants(BUDGET));
+            self.take_up();
             if !self.queued.is_empty() {
                 self.look_up().await?;
             } else if self.asked > 0 {
@@ -100,7 +107,7 @@ where
     async fn look_up(&mut self) -> Result<(), ReadError> {
         let (found, missing) = look_up(&self.source, &mut self.queued, self.reuse).await?;
         for block in found {
-            self.planner.give(block).map_err(ReadError::plan)?;
+            self.give(block)?;
         }
         if !missing.is_empty() {
             self.asked += missing.len();
@@ -109,13 +116,37 @@ where
         Ok(())
     }
 
+    /// Queues what was left in the store: all of it once there is room, else what the walk waits for.
+    fn take_up(&mut self) {
+        if self.aside.is_empty() {
+            return;
+        }
+        if self.planner.held() <= WALK_HELD_BYTES_MAX / 2 {
+            self.queued.extend(self.aside.drain().map(|cid| Want::new(cid, 1)));
+        } else if let Some(cid) = self.planner.awaited()
+            && let Some(cid) = self.aside.take(cid)
+        {
+            self.queued.push_front(Want::new(cid, i32::MAX));
+        }
+    }
+
+    /// Gives the walk a block, or leaves it where it is stored.
+    fn give(&mut self, block: Block) -> Result<(), ReadError> {
+        let is_full = self.planner.held() > WALK_HELD_BYTES_MAX;
+        if is_full && self.planner.awaited().is_some_and(|awaited| awaited != block.cid()) {
+            self.aside.insert(block.into_parts().0);
+            return Ok(());
+        }
+        self.planner.give(block).map_err(ReadError::plan)
+    }
+
     /// Waits for one delivery of the session.
     async fn receive(&mut self) -> Result<(), ReadError> {
         let Some(session) = &mut self.session else { return Err(ReadError::Stalled) };
         let delivery = poll_fn(|context| session.poll_next(context)).await;
         self.asked -= 1;
         match delivery {
-            Some(Delivery::Block(block)) => self.planner.give(block).map_err(ReadError::plan),
+            Some(Delivery::Block(block)) => self.give(block),
             // The walk may do without the block; if not, what the person needs to hear is why it is missing.
             Some(Delivery::Absent(cid, reason)) => {
                 self.planner.absent(&cid, reason).map_err(|_| ReadError::Absent { cid, reason })

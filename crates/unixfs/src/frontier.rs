@@ -87,7 +87,7 @@ struct Slot<V: Visitor> {
 enum State<V: Visitor> {
     Free,
     Item(V::Item),
-    Wanted(V::Task),
+    Wanted(V::Task, Cid),
     Node(Peekable<Steps<V::Task, V::Item>>),
 }
 
@@ -100,7 +100,22 @@ pub(crate) struct Frontier<V: Visitor> {
     /// Which slots wait for a block.
     open: HashMap<Cid, Vec<Id>>,
     charged: u64,
+    /// What of that is asked for and not here.
+    asked: u64,
+    /// Whether the list holds nodes in places where the last look for wants did not find them.
+    grown: bool,
+    /// What a budget has to have free before the list is looked through again.
+    rest: Rest,
     failed: bool,
+}
+
+/// How the last look for wants ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// At the end of the list: only a new node can bring more.
+    Nothing,
+    /// At the budget's end: there is more as soon as a part of it is free.
+    More,
 }
 
 impl<V: Visitor> Frontier<V> {
@@ -113,6 +128,9 @@ impl<V: Visitor> Frontier<V> {
             head: NONE,
             open: HashMap::new(),
             charged: 0,
+            asked: 0,
+            grown: true,
+            rest: Rest::Nothing,
             failed: false,
         };
         frontier.head = frontier.allocate(State::Node(steps.peekable()), 0, NONE, NONE);
@@ -123,8 +141,14 @@ impl<V: Visitor> Frontier<V> {
         &self.visitor
     }
 
-    /// As [`ipse_dag::Planner::wants`].
+    /// As [`ipse_dag::Planner::wants`]. The list is as long as the budget is large, so it is not looked through
+    /// for each block that arrives, but when a quarter of the budget is free or a new node stands in it.
     pub(crate) fn wants(&mut self, budget: Budget) -> Vec<Want> {
+        if !self.is_worth_a_look(budget) {
+            return Vec::new();
+        }
+        self.grown = false;
+        self.rest = Rest::Nothing;
         let mut wants = Vec::new();
         // Wanted slots passed on the way: the first in read order is needed soonest.
         let mut rank = 0;
@@ -132,12 +156,13 @@ impl<V: Visitor> Frontier<V> {
         while at != NONE {
             let has_room = self.open.len() < budget.wants && self.charged < budget.bytes;
             if !has_room && at != self.head {
+                self.rest = Rest::More;
                 break;
             }
             let room_bytes = budget.bytes.saturating_sub(self.charged);
             at = match &mut self.slots[at].state {
                 State::Item(_) | State::Free => self.slots[at].next,
-                State::Wanted(_) => {
+                State::Wanted(..) => {
                     rank += 1;
                     self.slots[at].next
                 }
@@ -151,19 +176,31 @@ impl<V: Visitor> Frontier<V> {
                         rank += 1;
                         at
                     }
-                    Some(_) => break,
+                    Some(_) => {
+                        self.rest = Rest::More;
+                        break;
+                    }
                 },
             };
         }
         wants
     }
 
+    fn is_worth_a_look(&self, budget: Budget) -> bool {
+        // What is needed next is always asked for.
+        let stuck = self.head != NONE && matches!(self.slots[self.head].state, State::Node(_));
+        let has_room = self.open.len() < budget.wants && self.charged < budget.bytes;
+        let quarter_free = self.open.len() <= budget.wants / 4 * 3 && self.charged <= budget.bytes / 4 * 3;
+        stuck || (self.grown && has_room) || (self.rest == Rest::More && quarter_free)
+    }
+
     /// As [`ipse_dag::Planner::give`]; whether it was wanted is not told.
     pub(crate) fn give(&mut self, block: &Block) -> Result<(), V::Error> {
         for at in self.open.remove(block.cid()).unwrap_or_default() {
-            let State::Wanted(task) = std::mem::replace(&mut self.slots[at].state, State::Free) else {
+            let State::Wanted(task, _) = std::mem::replace(&mut self.slots[at].state, State::Free) else {
                 continue;
             };
+            self.asked = self.asked.saturating_sub(self.slots[at].charge);
             match self.visitor.visit(task, block) {
                 Ok(steps) => self.expand(at, steps, block.data().len() as u64),
                 Err(error) => {
@@ -196,7 +233,7 @@ impl<V: Visitor> Frontier<V> {
                         return Some(item);
                     }
                 }
-                State::Wanted(_) => return None,
+                State::Wanted(..) => return None,
                 State::Node(steps) => match steps.next_if(|step| matches!(step, Step::Yield(_))) {
                     Some(Step::Yield(item)) => return Some(item),
                     Some(Step::Visit(_)) => return None,
@@ -216,6 +253,19 @@ impl<V: Visitor> Frontier<V> {
         self.head == NONE && !self.failed
     }
 
+    /// As [`ipse_dag::Planner::held`].
+    pub(crate) const fn held(&self) -> u64 {
+        self.charged.saturating_sub(self.asked)
+    }
+
+    /// As [`ipse_dag::Planner::awaited`].
+    pub(crate) fn awaited(&self) -> Option<&Cid> {
+        match self.slots.get(self.head).map(|slot| &slot.state) {
+            Some(State::Wanted(_, cid)) => Some(cid),
+            _ => None,
+        }
+    }
+
     /// Cids that were handed out and not answered.
     pub(crate) fn open(&self) -> impl Iterator<Item = &Cid> {
         self.open.keys()
@@ -229,6 +279,7 @@ impl<V: Visitor> Frontier<V> {
         self.open = HashMap::new();
         self.head = NONE;
         self.charged = 0;
+        self.asked = 0;
     }
 
     /// Moves a node's next step, a result, into the list in front of it.
@@ -253,7 +304,8 @@ impl<V: Visitor> Frontier<V> {
         };
         let charge = child.charge();
         let Child { cid, size_hint, task } = child;
-        let id = self.insert_before(at, State::Wanted(task), charge);
+        let id = self.insert_before(at, State::Wanted(task, cid.clone()), charge);
+        self.asked = self.asked.saturating_add(charge);
         match self.open.entry(cid) {
             Entry::Occupied(mut waiting) => {
                 waiting.get_mut().push(id);
@@ -286,6 +338,7 @@ impl<V: Visitor> Frontier<V> {
         self.charged = self.charged.saturating_sub(self.slots[at].charge).saturating_add(block_bytes);
         self.slots[at].charge = block_bytes;
         self.slots[at].state = State::Node(steps);
+        self.grown = true;
     }
 
     fn insert_before(&mut self, at: Id, state: State<V>, charge: u64) -> Id {

@@ -213,4 +213,12 @@ impl Planner for Tree {
     fn is_done(&self) -> bool {
         self.frontier.is_done()
     }
+
+    fn held(&self) -> u64 {
+        self.frontier.held()
+    }
+
+    fn awaited(&self) -> Option<&Cid> {
+        self.frontier.awaited()
+    }
 }

@@ -97,14 +97,16 @@ impl Writer {
 }
 
 fn write_file(path: &Path, entry: &mut impl Read, size: u64, stamp: &Stamp) -> Result<(), ExtractError> {
-    clear(path)?;
     // A new file or none at all: the system follows no link here.
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(FileError::at("open", path))?;
+    let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let created = match create() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            clear(path)?;
+            create()
+        }
+        created => created,
+    };
+    let mut file = created.map_err(FileError::at("open", path))?;
     let copied = copy(entry, size, &mut file, path);
     if copied.is_err() {
         // What is incomplete must not look like the file; the first error is the one to tell.

@@ -1,12 +1,15 @@
 //! `get`: a file or folder as one archive, or a file compressed.
 
+use std::collections::VecDeque;
 use std::io::Write;
+use std::pin::Pin;
+use std::task::{Context as PollContext, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use ipse_node::{NodeKind, TreeEvent};
 
 use super::archive::Archive;
@@ -62,19 +65,83 @@ fn content(
     })
 }
 
-/// A TAR archive of everything.
-fn archived(
-    events: impl futures::Stream<Item = Result<TreeEvent, Failure>> + Send + 'static,
-) -> impl futures::Stream<Item = Result<Bytes, Failure>> + Send + 'static {
-    let mut archive = Archive::now();
-    let pieces = events.flat_map(move |event| {
-        let pieces = event.and_then(|event| archive.event(event));
-        futures::stream::iter(match pieces {
-            Ok(pieces) => pieces.into_iter().map(Ok).collect(),
-            Err(failure) => vec![Err(failure)],
-        })
-    });
-    pieces.chain(futures::stream::once(async { Ok(Archive::end()) }))
+/// A TAR archive of everything, in chunks of a useful size: headers, padding and small files are gathered as long
+/// as they are at hand, since each chunk costs a system call and a line of the transfer encoding.
+struct Archived<S> {
+    events: S,
+    archive: Archive,
+    gathered: BytesMut,
+    /// What goes out after what is gathered.
+    behind: VecDeque<Result<Bytes, Failure>>,
+    over: bool,
+}
+
+/// Bytes that leave without waiting for more.
+const GATHERED_BYTES: usize = 64 * 1024;
+/// A piece of this length leaves by itself, uncopied.
+const LARGE_BYTES: usize = 32 * 1024;
+
+fn archived<S>(events: S) -> Archived<S> {
+    let (archive, gathered, behind) = (Archive::now(), BytesMut::new(), VecDeque::new());
+    Archived { events, archive, gathered, behind, over: false }
+}
+
+impl<S> Archived<S> {
+    fn take(&mut self, event: Option<Result<TreeEvent, Failure>>) {
+        match event.map(|event| event.and_then(|event| self.archive.event(event))) {
+            Some(Ok(pieces)) => pieces.into_iter().for_each(|piece| self.push(piece)),
+            Some(Err(failure)) => {
+                self.behind.push_back(Err(failure));
+                self.over = true;
+            }
+            None => {
+                self.push(Archive::end());
+                self.over = true;
+            }
+        }
+    }
+
+    fn push(&mut self, piece: Bytes) {
+        if piece.len() >= LARGE_BYTES || !self.behind.is_empty() {
+            self.behind.push_back(Ok(piece));
+        } else {
+            self.gathered.extend_from_slice(&piece);
+        }
+    }
+
+    /// The next chunk, if it should leave; `idle` where nothing more is at hand.
+    fn chunk(&mut self, idle: bool) -> Option<Result<Bytes, Failure>> {
+        let due = idle || self.over || !self.behind.is_empty() || self.gathered.len() >= GATHERED_BYTES;
+        if due && !self.gathered.is_empty() {
+            return Some(Ok(self.gathered.split().freeze()));
+        }
+        self.behind.pop_front()
+    }
+}
+
+impl<S> Stream for Archived<S>
+where
+    S: Stream<Item = Result<TreeEvent, Failure>> + Unpin,
+{
+    type Item = Result<Bytes, Failure>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut PollContext<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            if let Some(chunk) = this.chunk(false) {
+                return Poll::Ready(Some(chunk));
+            }
+            if this.over {
+                return Poll::Ready(None);
+            }
+            match this.events.poll_next_unpin(context) {
+                Poll::Ready(event) => this.take(event),
+                Poll::Pending => {
+                    return this.chunk(true).map_or(Poll::Pending, |chunk| Poll::Ready(Some(chunk)));
+                }
+            }
+        }
+    }
 }
 
 /// What `plain` yields, compressed; the compressor's own buffer decides when something comes out.
@@ -104,6 +171,34 @@ fn broken(error: &std::io::Error) -> Failure {
 mod tests {
     use super::*;
     use std::io::Read;
+
+    #[tokio::test]
+    async fn small_files_leave_together_and_large_pieces_as_they_are() {
+        let large = Bytes::from(vec![7; 100_000]);
+        let file = |path: &str, content: &Bytes| {
+            let (path, size) = (path.to_owned(), content.len() as u64);
+            let head = TreeEvent::File { path, size, mode: None, mtime: None };
+            [Ok(head), Ok(TreeEvent::Bytes(content.clone())), Ok(TreeEvent::FileEnd)]
+        };
+        let small = Bytes::from(vec![1; 600]);
+        let mut events: Vec<_> = (0..200).flat_map(|n| file(&format!("f{n}"), &small)).collect();
+        events.extend(file("g", &large));
+        events.extend(file("h", &small));
+        let chunks: Vec<Bytes> = archived(futures::stream::iter(events)).map(Result::unwrap).collect().await;
+        let sizes: Vec<usize> = chunks.iter().map(Bytes::len).collect();
+        // 200 files of 1,536 bytes with their headers, the large one by itself, and the rest with the end.
+        assert_eq!(sizes.iter().sum::<usize>(), 201 * 1536 + 512 + 100_352 + 1024);
+        assert!(sizes.len() <= 8, "{sizes:?}");
+        assert!(chunks.iter().any(|chunk| chunk.as_ptr() == large.as_ptr()), "not copied");
+        let names = tar::Archive::new(&chunks.concat()[..]).entries().unwrap().count();
+        assert_eq!(names, 202);
+
+        let failing = [file("a", &small)[0].clone(), Err(Failure::invalid("x"))];
+        let mut cut = archived(futures::stream::iter(failing));
+        assert_eq!(cut.next().await.unwrap().unwrap().len(), 512);
+        assert_eq!(cut.next().await.unwrap().unwrap_err(), Failure::invalid("x"));
+        assert!(cut.next().await.is_none());
+    }
 
     #[tokio::test]
     async fn what_is_compressed_reads_back() {
