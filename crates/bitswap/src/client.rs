@@ -180,6 +180,16 @@ impl Client {
         self.dispatch(now);
     }
 
+    /// Tells that a session's walk lags, or lags no longer. Meanwhile nothing more is asked for on its account;
+    /// what is asked for already comes.
+    pub fn pause(&mut self, session: SessionId, paused: bool, now: Instant) {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.paused = paused;
+            self.dirty |= !paused;
+        }
+        self.dispatch(now);
+    }
+
     /// Ends a session and takes back all that it wants.
     pub fn close_session(&mut self, session: SessionId, now: Instant) {
         let wants = self.sessions.get(&session).map(|session| session.wants.clone()).unwrap_or_default();

@@ -18,6 +18,7 @@ use libp2p::{PeerId, identify, mdns, ping};
 
 use crate::address::without_peer;
 use crate::handler::Handler;
+use crate::ip_limit::IpLimit;
 use crate::link::Link;
 use crate::options::NetOptions;
 use crate::peer;
@@ -35,6 +36,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
+    ip_limit: IpLimit,
     links: Links,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -47,6 +49,7 @@ impl Behaviour {
             .with_max_pending_incoming(Some(PENDING_MAX))
             .with_max_pending_outgoing(Some(PENDING_MAX))
             .with_max_established(Some(options.connections_max))
+            .with_max_established_incoming(Some(options.connections_max - options.connections_max / 4))
             .with_max_established_per_peer(Some(options.connections_per_peer_max));
         let identify = identify::Config::new(PROTOCOL_VERSION.into(), key.public())
             .with_agent_version(options.agent.clone())
@@ -59,6 +62,7 @@ impl Behaviour {
         });
         Self {
             limits: connection_limits::Behaviour::new(limits),
+            ip_limit: IpLimit::new(options.connections_per_ip_max),
             links: Links { traffic, peers, streams_max: options.inbound_streams_max, opening: None },
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL)),

@@ -130,6 +130,10 @@ impl Exchange {
                 let Ok(event) = events.try_recv() else { break };
                 self.handle(event, now);
             }
+            for session in self.open.lagging() {
+                self.shared.counters.pauses.one();
+                self.client.pause(session, true, now);
+            }
             shared.take_requests().into_iter().for_each(|request| self.obey(request, now));
             self.act();
         }
@@ -217,6 +221,11 @@ impl Exchange {
                     self.client.cancel(session, &cids, now);
                 }
             }
+            Request::CaughtUp(number) => {
+                if let Some(session) = self.open.id(number) {
+                    self.client.pause(session, false, now);
+                }
+            }
             Request::Close(number) => {
                 if let Some(session) = self.open.remove(number) {
                     self.client.close_session(session, now);
@@ -235,6 +244,10 @@ impl Exchange {
         while let Some(output) = self.client.poll_output() {
             match output {
                 ClientOutput::Send { peer, token, message } => {
+                    let counters = &self.shared.counters;
+                    counters.wantlists_out.one();
+                    counters.wants_out.add(message.wantlist.len() as u64);
+                    counters.wants_in_flight_peak.raise_to(self.client.in_flight() as u64);
                     self.links.send(&peer, Job { token: Token::Wants(token), message, blocks: Vec::new() });
                 }
                 // The hash threads have delivered what arrived; this finds what became visible by another way.
@@ -270,6 +283,7 @@ impl Exchange {
 
     /// The engine has one lookup a peer under way, so the pool's queue is bounded by the peers.
     fn look_up(&self, token: LookupToken, cids: Vec<Cid>) {
+        self.shared.counters.lookups.one();
         let local = self.local.clone();
         let Some(events) = self.events.upgrade() else { return };
         tokio::task::spawn_blocking(move || {

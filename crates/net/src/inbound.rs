@@ -67,6 +67,8 @@ async fn messages(reader: &mut FrameReader<Stream>, peer: &PeerId, traffic: &Tra
         let frame_bytes = frame.len();
         traffic.count_received(frame_bytes);
         let message = Message::decode(frame)?;
+        traffic.counters.messages_in.one();
+        traffic.counters.blocks_in.add(message.blocks.len() as u64);
         pass_on(message, frame_bytes, peer, traffic).await.ok_or(Fault::Closed)?;
     }
 }

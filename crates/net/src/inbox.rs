@@ -6,12 +6,12 @@
 //! readers of the same peer nothing: its connection need not be stopped.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
 use futures::task::AtomicWaker;
-use ipse_base::limits::UNCONSUMED_BYTES_MAX;
+use ipse_base::limits::{SESSION_LAG_BYTES_MAX, UNCONSUMED_BYTES_MAX};
 use ipse_base::{AbsentReason, Block, Cid};
 
 /// Bytes in all inboxes.
@@ -55,6 +55,8 @@ pub(crate) struct Inbox {
     state: Mutex<State>,
     waker: AtomicWaker,
     unconsumed: Arc<Unconsumed>,
+    /// Whether the exchange was told that the session lags.
+    lagging: AtomicBool,
 }
 
 #[derive(Default)]
@@ -66,7 +68,8 @@ struct State {
 
 impl Inbox {
     pub(crate) fn new(session: u64, unconsumed: Arc<Unconsumed>) -> Self {
-        Self { session, state: Mutex::default(), waker: AtomicWaker::new(), unconsumed }
+        let (state, waker, lagging) = Default::default();
+        Self { session, state, waker, unconsumed, lagging }
     }
 
     /// The session's number.
@@ -103,6 +106,20 @@ impl Inbox {
             self.unconsumed.give_back(bytes);
         }
         Some(ready)
+    }
+
+    /// Whether the session has just begun to lag; told once.
+    pub(crate) fn begins_to_lag(&self) -> bool {
+        // Under the lock: whoever takes something after this sees the mark, so that it is taken back.
+        let state = self.state();
+        state.held > SESSION_LAG_BYTES_MAX && !self.lagging.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether the session has just caught up; told once.
+    pub(crate) fn catches_up(&self) -> bool {
+        self.lagging.load(Ordering::SeqCst)
+            && self.state().held <= SESSION_LAG_BYTES_MAX / 2
+            && self.lagging.swap(false, Ordering::SeqCst)
     }
 
     /// Has the task in `context` woken by the next thing.
@@ -164,6 +181,19 @@ mod tests {
         assert_eq!(kinds.len(), blocks.len(), "nothing is lost, only its payload is left in the store");
         assert!(kinds[0] && !kinds[39]);
         assert_eq!(unconsumed.bytes(), 0);
+    }
+
+    #[test]
+    fn a_session_lags_until_half_is_taken() {
+        let inbox = Inbox::new(1, Arc::default());
+        let blocks = SESSION_LAG_BYTES_MAX as usize / MIB + 1;
+        (0..blocks).for_each(|number| inbox.put(block(number as u8)));
+        assert!(!inbox.catches_up() && inbox.begins_to_lag() && !inbox.begins_to_lag());
+        while inbox.state().held > SESSION_LAG_BYTES_MAX / 2 {
+            assert!(!inbox.catches_up());
+            inbox.take();
+        }
+        assert!(inbox.catches_up() && !inbox.catches_up() && !inbox.begins_to_lag());
     }
 
     #[test]

@@ -37,6 +37,7 @@
 
 mod address;
 mod behaviour;
+mod counters;
 mod error;
 mod exchange;
 mod frame;
@@ -44,6 +45,7 @@ mod handler;
 mod identity;
 mod inbound;
 mod inbox;
+mod ip_limit;
 mod link;
 mod muxer;
 mod net;
@@ -54,12 +56,17 @@ mod peers;
 mod ping;
 mod pipeline;
 mod port;
+mod read_ahead;
+mod reframed;
 mod registry;
+mod secure;
 mod session;
 mod swarm;
 mod traffic;
+mod unread;
 mod upgrade;
 
+pub use counters::NetCounters;
 pub use error::{ConnectError, PeerError, StartError};
 pub use identity::{Identity, KeyError, KeyKind};
 pub use ipse_bitswap::{Ledger, SessionOptions, Stat};

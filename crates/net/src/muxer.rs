@@ -1,50 +1,60 @@
-//! The multiplexer: yamux, with large frames of peers cut into ones that our implementation takes.
+//! The multiplexer: yamux over [`Reframed`], with frames of our own as large as the encryption below takes whole,
+//! and an account of what no stream has read yet ([`Unread`]).
 //!
-//! The yamux specification bounds a frame only by the receiver's window. Ours grows past 1 MiB on a fast
-//! connection, and libp2p for JavaScript then fills it with one frame; the implementation that we use drops the
-//! connection at a frame over 1 MiB. So a frame is read here as if the peer had sent several. Smaller frames
-//! also bound what is allocated by a length that a peer declares.
-//!
-//! No byte is copied: a read of a body goes straight into the caller's buffer.
+//! Why not the ready-made adapter: it sends frames of 16 KiB, each of which becomes a system call of its own, and
+//! its memory is bounded by windows alone, which a peer can fill on streams that nobody reads.
 
+use std::collections::VecDeque;
+use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 
 use futures::{AsyncRead, AsyncWrite};
+use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
 use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, UpgradeInfo};
-use libp2p::yamux;
+use yamux::{Config, ConnectionError, Mode};
 
-/// Bytes of a header: version, type, flags, stream, length.
-const HEADER_BYTES: usize = 12;
-/// Longest body that is handed on, in bytes.
-const BODY_BYTES_MAX: u32 = 256 * 1024;
-/// The type of frames that have a body.
-const DATA: u8 = 0;
-/// Flags that belong to a stream's beginning: SYN and ACK.
-const OPENING: u16 = 1 | 2;
-/// Flags that belong to a stream's end: FIN and RST.
-const CLOSING: u16 = 4 | 8;
+use crate::reframed::Reframed;
+use crate::unread::{Unread, UnreadBudget};
 
-/// Yamux over [`Reframed`].
+/// Payload of a frame that we send, in bytes: with its header one message of Noise, which has 64,511.
+const FRAME_BYTES: usize = 62 * 1024;
+/// Streams that a peer has opened and that the swarm has not taken yet. More are reset.
+const ARRIVED_MAX: usize = 64;
+
+/// How connections are multiplexed.
 #[derive(Clone)]
-pub(crate) struct Muxer(yamux::Config);
+pub(crate) struct Muxer {
+    config: Config,
+    budget: Arc<UnreadBudget>,
+}
 
 impl Muxer {
     /// At most `streams` streams on a connection, counted over both directions.
-    pub(crate) fn new(streams: usize) -> Self {
-        let mut config = yamux::Config::default();
-        config.set_max_num_streams(streams);
-        Self(config)
+    pub(crate) fn new(streams: usize, budget: Arc<UnreadBudget>) -> Self {
+        let mut config = Config::default();
+        config.set_max_num_streams(streams).set_split_send_size(FRAME_BYTES);
+        Self { config, budget }
+    }
+
+    fn upgrade<C>(self, io: C, mode: Mode) -> Connection<C>
+    where
+        C: AsyncRead + AsyncWrite + Unpin,
+    {
+        let unread = self.budget.connection();
+        let yamux = yamux::Connection::new(Reframed::new(io, unread.clone()), self.config, mode);
+        Connection { yamux, unread, arrived: VecDeque::new(), waiting: None }
     }
 }
 
 impl UpgradeInfo for Muxer {
-    type Info = <yamux::Config as UpgradeInfo>::Info;
-    type InfoIter = <yamux::Config as UpgradeInfo>::InfoIter;
+    type Info = &'static str;
+    type InfoIter = std::iter::Once<&'static str>;
 
     fn protocol_info(&self) -> Self::InfoIter {
-        self.0.protocol_info()
+        std::iter::once("/yamux/1.0.0")
     }
 }
 
@@ -52,12 +62,12 @@ impl<C> InboundConnectionUpgrade<C> for Muxer
 where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    type Output = yamux::Muxer<Reframed<C>>;
+    type Output = Connection<C>;
     type Error = io::Error;
-    type Future = <yamux::Config as InboundConnectionUpgrade<Reframed<C>>>::Future;
+    type Future = Ready<io::Result<Connection<C>>>;
 
-    fn upgrade_inbound(self, io: C, info: Self::Info) -> Self::Future {
-        self.0.upgrade_inbound(Reframed::new(io), info)
+    fn upgrade_inbound(self, io: C, _: Self::Info) -> Self::Future {
+        ready(Ok(self.upgrade(io, Mode::Server)))
     }
 }
 
@@ -65,211 +75,122 @@ impl<C> OutboundConnectionUpgrade<C> for Muxer
 where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    type Output = yamux::Muxer<Reframed<C>>;
+    type Output = Connection<C>;
     type Error = io::Error;
-    type Future = <yamux::Config as OutboundConnectionUpgrade<Reframed<C>>>::Future;
+    type Future = Ready<io::Result<Connection<C>>>;
 
-    fn upgrade_outbound(self, io: C, info: Self::Info) -> Self::Future {
-        self.0.upgrade_outbound(Reframed::new(io), info)
+    fn upgrade_outbound(self, io: C, _: Self::Info) -> Self::Future {
+        ready(Ok(self.upgrade(io, Mode::Client)))
     }
 }
 
-/// A connection whose incoming frames have bodies of at most [`BODY_BYTES_MAX`].
-pub(crate) struct Reframed<C> {
-    io: C,
-    state: State,
-    header: [u8; HEADER_BYTES],
-    /// Flags of the peer's frame that no piece has shown yet.
-    flags: u16,
-    /// Bytes of the peer's body behind the current piece.
-    rest: u32,
+/// A multiplexed connection.
+pub(crate) struct Connection<C> {
+    yamux: yamux::Connection<Reframed<C>>,
+    unread: Arc<Unread>,
+    /// Streams that came while the connection was polled for something else.
+    arrived: VecDeque<Stream>,
+    /// Who waits for a stream of the peer.
+    waiting: Option<Waker>,
 }
 
-#[derive(Clone, Copy)]
-enum State {
-    /// Reading a header of the peer's; so many bytes of it are here.
-    Arriving(usize),
-    /// Handing a header on; so many bytes of it are given.
-    Heading(usize),
-    /// Handing a body on; so many bytes of this piece are left.
-    Body(u32),
-}
-
-impl<C> Reframed<C> {
-    const fn new(io: C) -> Self {
-        Self { io, state: State::Arriving(0), header: [0; HEADER_BYTES], flags: 0, rest: 0 }
+impl<C: AsyncRead + AsyncWrite + Unpin> Connection<C> {
+    fn poll_arrival(&mut self, context: &mut Context<'_>) -> Poll<Result<Stream, ConnectionError>> {
+        let stream = ready!(self.yamux.poll_next_inbound(context)).ok_or(ConnectionError::Closed)??;
+        Poll::Ready(Ok(self.stream(stream)))
     }
 
-    /// The peer's header is whole: what is handed on begins.
-    fn begin(&mut self) {
-        let [_, kind, flags_high, flags_low, .., a, b, c, d] = self.header;
-        if kind == DATA {
-            self.flags = u16::from_be_bytes([flags_high, flags_low]);
-            self.rest = u32::from_be_bytes([a, b, c, d]);
-            self.next_piece();
-        } else {
-            // Frames without a body use the length for other things.
-            self.rest = 0;
-        }
-        self.state = State::Heading(0);
-    }
-
-    /// Writes the header for the next piece of the body. A stream opens with the first and closes with the last.
-    fn next_piece(&mut self) {
-        let length = self.rest.min(BODY_BYTES_MAX);
-        self.rest -= length;
-        let shown = if self.rest == 0 { self.flags } else { self.flags & !CLOSING };
-        self.flags &= !OPENING;
-        self.header[2..4].copy_from_slice(&shown.to_be_bytes());
-        self.header[8..].copy_from_slice(&length.to_be_bytes());
-    }
-
-    /// A header is handed on: its body follows, if it has one.
-    fn after_heading(&self) -> State {
-        let [_, kind, .., a, b, c, d] = self.header;
-        match u32::from_be_bytes([a, b, c, d]) {
-            length if kind == DATA && length > 0 => State::Body(length),
-            _ => State::Arriving(0),
-        }
+    fn stream(&self, yamux: yamux::Stream) -> Stream {
+        let id = yamux.id().val();
+        self.unread.opened(id);
+        Stream { yamux, id, unread: self.unread.clone() }
     }
 }
 
-impl<C: AsyncRead + Unpin> AsyncRead for Reframed<C> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+impl<C: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Connection<C> {
+    type Substream = Stream;
+    type Error = ConnectionError;
+
+    fn poll_inbound(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Self::Substream, Self::Error>> {
         let this = self.get_mut();
-        loop {
-            match this.state {
-                State::Arriving(filled) => {
-                    let space = &mut this.header[filled..];
-                    let count = ready!(Pin::new(&mut this.io).poll_read(context, space))?;
-                    if count == 0 {
-                        // The end between two frames is an end; inside a header the peer cut it off.
-                        let cut = || io::Error::from(io::ErrorKind::UnexpectedEof);
-                        return Poll::Ready(if filled == 0 { Ok(0) } else { Err(cut()) });
-                    }
-                    this.state = State::Arriving(filled + count);
-                    if filled + count == HEADER_BYTES {
-                        this.begin();
-                    }
-                }
-                State::Heading(given) => {
-                    let count = out.len().min(HEADER_BYTES - given);
-                    out[..count].copy_from_slice(&this.header[given..given + count]);
-                    let all = given + count == HEADER_BYTES;
-                    this.state = if all { this.after_heading() } else { State::Heading(given + count) };
-                    return Poll::Ready(Ok(count));
-                }
-                State::Body(left) => {
-                    let space = out.len().min(left as usize);
-                    let count = ready!(Pin::new(&mut this.io).poll_read(context, &mut out[..space]))?;
-                    let left = left - count as u32;
-                    this.state = State::Body(left);
-                    if left == 0 && this.rest > 0 {
-                        this.next_piece();
-                        this.state = State::Heading(0);
-                    } else if left == 0 {
-                        this.state = State::Arriving(0);
-                    }
-                    return Poll::Ready(Ok(count));
-                }
+        if let Some(stream) = this.arrived.pop_front() {
+            return Poll::Ready(Ok(stream));
+        }
+        let arrival = this.poll_arrival(context);
+        if arrival.is_pending() {
+            this.waiting = Some(context.waker().clone());
+        }
+        arrival
+    }
+
+    fn poll_outbound(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Self::Substream, Self::Error>> {
+        let this = self.get_mut();
+        let stream = ready!(this.yamux.poll_new_outbound(context))?;
+        Poll::Ready(Ok(this.stream(stream)))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.get_mut().yamux.poll_close(context)
+    }
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<StreamMuxerEvent, Self::Error>> {
+        let this = self.get_mut();
+        let stream = ready!(this.poll_arrival(context))?;
+        // One that is dropped is reset.
+        if this.arrived.len() < ARRIVED_MAX {
+            this.arrived.push_back(stream);
+            if let Some(waker) = this.waiting.take() {
+                waker.wake();
             }
         }
+        // There may be more, after others have had their turn.
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
-impl<C: AsyncWrite + Unpin> AsyncWrite for Reframed<C> {
+/// A stream of a multiplexed connection.
+pub(crate) struct Stream {
+    yamux: yamux::Stream,
+    id: u32,
+    unread: Arc<Unread>,
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let count = ready!(Pin::new(&mut this.yamux).poll_read(context, buffer))?;
+        this.unread.taken(this.id, count);
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(context, bytes)
+        Pin::new(&mut self.get_mut().yamux).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(context)
+        Pin::new(&mut self.get_mut().yamux).poll_flush(context)
     }
 
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_close(context)
+        Pin::new(&mut self.get_mut().yamux).poll_close(context)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use futures::executor::block_on;
-    use futures::io::{AsyncReadExt, Cursor};
-
-    fn frame(kind: u8, flags: u16, length: u32) -> Vec<u8> {
-        let mut frame = vec![0, kind];
-        frame.extend(flags.to_be_bytes());
-        frame.extend(7u32.to_be_bytes());
-        frame.extend(length.to_be_bytes());
-        frame
-    }
-
-    /// What comes out: type, flags, stream and length of each frame, and all bodies together.
-    fn read_all(bytes: Vec<u8>, step: usize) -> (Vec<(u8, u16, u32)>, Vec<u8>) {
-        let mut reframed = Reframed::new(Cursor::new(bytes));
-        let mut out = Vec::new();
-        let mut space = vec![0; step];
-        loop {
-            match block_on(reframed.read(&mut space)).unwrap() {
-                0 => break,
-                count => out.extend_from_slice(&space[..count]),
-            }
-        }
-        let (mut frames, mut bodies, mut rest) = (Vec::new(), Vec::new(), &out[..]);
-        while let Some((header, behind)) = rest.split_first_chunk::<HEADER_BYTES>() {
-            let length = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
-            assert_eq!(header[4..8], 7u32.to_be_bytes());
-            frames.push((header[1], u16::from_be_bytes([header[2], header[3]]), length));
-            let body = if header[1] == DATA { length as usize } else { 0 };
-            bodies.extend_from_slice(&behind[..body]);
-            rest = &behind[body..];
-        }
-        assert!(rest.is_empty());
-        (frames, bodies)
-    }
-
-    #[test]
-    fn large_frames_arrive_in_pieces() {
-        let body: Vec<u8> = (0..2 * BODY_BYTES_MAX + 5).map(|index| index as u8).collect();
-        let mut bytes = frame(1, 1, 9_000_000);
-        bytes.extend(frame(DATA, OPENING | CLOSING, body.len() as u32));
-        bytes.extend(&body);
-        bytes.extend(frame(DATA, 4, 0));
-        bytes.extend(frame(DATA, 0, 3));
-        bytes.extend(b"abc");
-        for step in [1, 5, 12, 4096, 1 << 20] {
-            let (frames, bodies) = read_all(bytes.clone(), step);
-            let wanted = [
-                (1, 1, 9_000_000),
-                (DATA, OPENING, BODY_BYTES_MAX),
-                (DATA, 0, BODY_BYTES_MAX),
-                (DATA, CLOSING, 5),
-                (DATA, 4, 0),
-                (DATA, 0, 3),
-            ];
-            assert_eq!(frames, wanted, "{step}");
-            assert_eq!(bodies, [&body[..], b"abc"].concat());
-        }
-    }
-
-    #[test]
-    fn fuzz_reframed() {
-        bolero::check!().with_type::<(Vec<u8>, u8)>().for_each(|(bytes, step)| {
-            let mut reframed = Reframed::new(Cursor::new(bytes.clone()));
-            let mut space = vec![0; usize::from(*step) + 1];
-            let mut total = 0;
-            while let Ok(count @ 1..) = block_on(reframed.read(&mut space)) {
-                total += count;
-            }
-            // Only headers are added, and only for bodies that are there.
-            assert!(total <= bytes.len() + HEADER_BYTES * (bytes.len() / BODY_BYTES_MAX as usize + 1));
-        });
-    }
-
-    #[test]
-    fn a_header_cut_off_is_an_error() {
-        let mut reframed = Reframed::new(Cursor::new(frame(DATA, 0, 1)[..7].to_vec()));
-        assert!(block_on(reframed.read(&mut [0; 12])).is_err());
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.unread.closed(self.id);
     }
 }

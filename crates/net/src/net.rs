@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::address;
+use crate::counters::NetCounters;
 use crate::error::{ConnectError, PeerError, StartError};
 use crate::exchange::{EVENTS_MAX, Event, Exchange};
 use crate::options::NetOptions;
@@ -56,18 +57,19 @@ impl Net {
     ) -> Result<Self, StartError> {
         let (events, event_queue) = mpsc::channel(EVENTS_MAX);
         let (commands, command_queue) = mpsc::channel(COMMANDS_MAX);
+        let counters = Arc::new(NetCounters::default());
         let registry = Arc::new(Registry::default());
-        let sessions = Arc::new(Sessions::new(registry.clone(), local.clone()));
+        let sessions = Arc::new(Sessions::new(registry.clone(), local.clone(), counters.clone()));
         let threads = match options.hash_threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             given => given,
         };
-        let outlets = Outlets { registry, sink, events: events.clone() };
+        let outlets = Outlets { registry, sink, events: events.clone(), counters: counters.clone() };
         let pipeline = Pipeline::start(threads, &outlets)
             .map_err(|error| StartError::Setup { part: "hash threads", reason: error.to_string() })?;
         let exchange =
             Exchange::new(sessions.clone(), options.serve, events.downgrade(), commands.downgrade());
-        let traffic = Arc::new(Traffic::new(events, pipeline, local));
+        let traffic = Arc::new(Traffic::new(events, pipeline, local, counters));
         let peers = Arc::new(Peers::default());
         let swarm = match SwarmTask::start(&options, traffic.clone(), peers.clone()).await {
             Ok(swarm) => swarm,
@@ -92,6 +94,11 @@ impl Net {
     /// This node's peer ID.
     pub fn peer_id(&self) -> &PeerId {
         self.0.options.identity.peer_id()
+    }
+
+    /// What the net counted since it was started.
+    pub fn counters(&self) -> Arc<NetCounters> {
+        self.0.traffic.counters.clone()
     }
 
     /// This node's own side of identify.

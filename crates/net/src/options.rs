@@ -1,6 +1,8 @@
 //! What a net is started with.
 
-use ipse_base::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_PEER_MAX, INBOUND_STREAMS_PER_CONNECTION_MAX};
+use ipse_base::limits::{
+    CONNECTIONS_MAX, CONNECTIONS_PER_IP_MAX, CONNECTIONS_PER_PEER_MAX, INBOUND_STREAMS_PER_CONNECTION_MAX,
+};
 
 use crate::identity::Identity;
 
@@ -21,12 +23,15 @@ pub struct NetOptions {
     pub agent: String,
     /// Whether peers are given blocks. Off, their wants are ignored and the node only takes. Default: on.
     pub serve: bool,
-    /// Connections at the most, both directions together. Each costs some 100 KiB. More are refused. Default:
-    /// 512.
+    /// Connections at the most, both directions together, of which peers may open three quarters. Each costs
+    /// some 100 KiB. More are refused. Default: 512.
     pub connections_max: u32,
     /// Connections from and to one peer at the most. Two peers that dial each other at once have two for a
     /// while, so 1 makes connecting flaky. Default: 4.
     pub connections_per_peer_max: u32,
+    /// Connections that one IP address (of IPv6: one /64) may have open toward us, those under way included;
+    /// loopback has no such limit. Many peers behind one address translator share it. Default: 64.
+    pub connections_per_ip_max: usize,
     /// Streams that a peer may have open toward us on one connection. A peer's message beyond that is lost.
     /// Each may hold 256 KiB that we have not read. Default: 64.
     pub inbound_streams_max: usize,
@@ -52,6 +57,7 @@ impl NetOptions {
             serve: true,
             connections_max: CONNECTIONS_MAX,
             connections_per_peer_max: CONNECTIONS_PER_PEER_MAX,
+            connections_per_ip_max: CONNECTIONS_PER_IP_MAX,
             inbound_streams_max: INBOUND_STREAMS_PER_CONNECTION_MAX,
             hash_threads: 0,
         }

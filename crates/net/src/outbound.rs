@@ -63,7 +63,7 @@ pub(crate) async fn run(
         while loading.len() < LOADED_MAX
             && let Some(job) = link.take()
         {
-            loading.push_back(load(job, version, traffic.local.clone()));
+            loading.push_back(load(job, version, &traffic));
         }
         let Some(next) = loading.pop_front() else {
             if wait_for_work(&link, &mut reading).await {
@@ -81,6 +81,8 @@ pub(crate) async fn run(
             return Ended::Failed;
         }
         traffic.count_sent(loaded.encoded.len());
+        traffic.counters.messages_out.one();
+        traffic.counters.blocks_out.add(loaded.job.blocks.len() as u64);
     }
 }
 
@@ -113,10 +115,12 @@ enum Loading {
     Reading(JoinHandle<Loaded>),
 }
 
-fn load(job: Job, version: ProtocolVersion, local: Arc<dyn LocalBlocks>) -> Loading {
+fn load(job: Job, version: ProtocolVersion, traffic: &Traffic) -> Loading {
+    let local = traffic.local.clone();
     if job.blocks.is_empty() {
         return Loading::Ready(Box::new(Loaded::read(job, version, &*local)));
     }
+    traffic.counters.loads.one();
     Loading::Reading(tokio::task::spawn_blocking(move || Loaded::read(job, version, &*local)))
 }
 

@@ -18,6 +18,7 @@ use ipse_base::{AbsentReason, Block, BlockSink, PeerId};
 use ipse_bitswap::{CidPrefix, Presence};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use crate::counters::NetCounters;
 use crate::exchange::{Event, Taken};
 use crate::registry::Registry;
 
@@ -56,6 +57,7 @@ pub(crate) struct Outlets {
     pub(crate) registry: Arc<Registry>,
     pub(crate) sink: Arc<dyn BlockSink>,
     pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) counters: Arc<NetCounters>,
 }
 
 impl Pipeline {
@@ -183,7 +185,11 @@ impl Outlets {
 
     /// Makes blocks visible; false where the sink refuses.
     fn store(&self, blocks: &[Block]) -> bool {
-        let stored = if blocks.is_empty() { Ok(()) } else { self.sink.put(blocks) };
+        if blocks.is_empty() {
+            return true;
+        }
+        self.counters.puts.one();
+        let stored = self.sink.put(blocks);
         stored.inspect_err(|error| tracing::error!(%error, "received blocks could not be stored")).is_ok()
     }
 }

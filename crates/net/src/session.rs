@@ -13,6 +13,7 @@ use ipse_base::{AbsentReason, Block, BlockSession, Cid, Delivery, LocalBlocks, W
 use ipse_bitswap::SessionOptions;
 use tokio::sync::Notify;
 
+use crate::counters::NetCounters;
 use crate::inbox::{Inbox, Ready, Unconsumed};
 use crate::registry::Registry;
 
@@ -21,6 +22,8 @@ pub(crate) enum Request {
     Open(Arc<Inbox>, SessionOptions),
     Want(u64, Vec<Want>),
     Cancel(u64, Vec<Cid>),
+    /// The session's walk lags no longer.
+    CaughtUp(u64),
     Close(u64),
     /// Blocks became visible without the exchange's doing.
     Added(Vec<(Cid, u64)>),
@@ -31,6 +34,7 @@ pub(crate) struct Sessions {
     pub(crate) registry: Arc<Registry>,
     pub(crate) local: Arc<dyn LocalBlocks>,
     pub(crate) unconsumed: Arc<Unconsumed>,
+    pub(crate) counters: Arc<NetCounters>,
     /// Bounded by the walks, which want no more than their own frontier; the exchange takes all at once.
     requests: Mutex<VecDeque<Request>>,
     arrived: Notify,
@@ -38,9 +42,14 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    pub(crate) fn new(registry: Arc<Registry>, local: Arc<dyn LocalBlocks>) -> Self {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        local: Arc<dyn LocalBlocks>,
+        counters: Arc<NetCounters>,
+    ) -> Self {
         Self {
             registry,
+            counters,
             local,
             unconsumed: Arc::default(),
             requests: Mutex::default(),
@@ -72,6 +81,11 @@ impl Sessions {
             self.registry.stored(cid.hash());
         }
         self.send(Request::Added(blocks.to_vec()));
+    }
+
+    fn read_back(&self, cid: &Cid) -> Result<Option<Block>, ipse_base::SourceError> {
+        self.counters.deliveries_stored.one();
+        self.local.local(cid)
     }
 
     fn send(&self, request: Request) {
@@ -110,10 +124,11 @@ impl NetSession {
     }
 
     fn delivery(&self, ready: Ready) -> Delivery {
+        self.sessions.counters.deliveries.one();
         match ready {
             Ready::Block(block) => Delivery::Block(block),
             Ready::Absent(cid, reason) => Delivery::Absent(cid, reason),
-            Ready::Stored(cid) => match self.sessions.local.local(&cid) {
+            Ready::Stored(cid) => match self.sessions.read_back(&cid) {
                 Ok(Some(block)) => Delivery::Block(block),
                 Ok(None) => Delivery::Absent(cid, AbsentReason::Failed),
                 Err(error) => {
@@ -159,6 +174,9 @@ impl BlockSession for NetSession {
                 return Poll::Ready(None);
             }
             let Some(ready) = self.inbox.take() else { return Poll::Pending };
+            if self.inbox.catches_up() {
+                self.sessions.send(Request::CaughtUp(self.inbox.session()));
+            }
             let cid = match &ready {
                 Ready::Block(block) => block.cid(),
                 Ready::Stored(cid) | Ready::Absent(cid, _) => cid,

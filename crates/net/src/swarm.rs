@@ -12,7 +12,7 @@ use libp2p::core::transport::{ListenerId, TransportError};
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{Multiaddr, Swarm, SwarmBuilder, identify, mdns, noise, ping, tcp, tls};
+use libp2p::{Multiaddr, Swarm, SwarmBuilder, identify, mdns, ping, tcp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::address::{dial_failure, without_peer};
@@ -24,10 +24,14 @@ use crate::options::NetOptions;
 use crate::peer;
 use crate::peers::{Peers, identity_of};
 use crate::port;
+use crate::secure::Secure;
 use crate::traffic::Traffic;
+use crate::unread::UnreadBudget;
 
 /// The swarm closes connections that nobody wants after this. Ours are always wanted; see `handler.rs`.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long setting up a connection may take, from the first byte to the multiplexer.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams of all protocols that a peer may have open on one connection.
 const STREAMS_MAX: usize = 128;
 /// Streams of one connection under negotiation.
@@ -68,8 +72,9 @@ impl SwarmTask {
     ) -> Result<Self, StartError> {
         let events = traffic.events.clone();
         let key = options.identity.keypair();
+        let unread = UnreadBudget::new(traffic.counters.clone());
         let behaviour = Behaviour::new(key, options, traffic, peers.clone());
-        let swarm = build(key.clone(), behaviour)?;
+        let swarm = build(key.clone(), behaviour, unread)?;
         let mut task = Self { swarm, peers, events, dials: HashMap::new() };
         task.listen(&options.listen).await?;
         Ok(task)
@@ -261,12 +266,16 @@ impl SwarmTask {
     }
 }
 
-fn build(key: Keypair, behaviour: Behaviour) -> Result<Swarm<Behaviour>, StartError> {
+fn build(
+    key: Keypair,
+    behaviour: Behaviour,
+    unread: Arc<UnreadBudget>,
+) -> Result<Swarm<Behaviour>, StartError> {
     let setup = |part| move |reason: String| StartError::Setup { part, reason };
-    let muxer = Muxer::new(STREAMS_MAX);
+    let muxer = Muxer::new(STREAMS_MAX, unread);
     let builder = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
-        .with_tcp(tcp::Config::default(), (noise::Config::new, tls::Config::new), move || muxer.clone())
+        .with_tcp(tcp::Config::default(), |key: &Keypair| Secure::new(key), move || muxer.clone())
         .map_err(|error| setup("TCP")(error.to_string()))?
         .with_quic()
         .with_behaviour(|_| behaviour)
@@ -276,7 +285,7 @@ fn build(key: Keypair, behaviour: Behaviour) -> Result<Swarm<Behaviour>, StartEr
             .with_idle_connection_timeout(IDLE_TIMEOUT)
             .with_max_negotiating_inbound_streams(NEGOTIATING_MAX)
     };
-    Ok(builder.with_swarm_config(config).build())
+    Ok(builder.with_swarm_config(config).with_connection_timeout(HANDSHAKE_TIMEOUT).build())
 }
 
 /// The addresses read, each with its text; all of them are looked at before the first is listened on, as our own

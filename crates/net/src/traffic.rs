@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ipse_base::LocalBlocks;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use crate::counters::NetCounters;
 use crate::exchange::Event;
 use crate::pipeline::Pipeline;
 
-/// Streams that peers may have open toward us over all connections. Each may hold 256 KiB of unread bytes in
-/// the multiplexer, so this is the bound of what a flood of streams can take.
+/// Streams that peers may have open toward us over all connections. Each may hold a message that is arriving; the
+/// multiplexer's own part is bounded in bytes (`unread.rs`).
 const INBOUND_STREAMS_MAX: usize = 1024;
 
 /// See the module.
@@ -18,6 +19,7 @@ pub(crate) struct Traffic {
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) local: Arc<dyn LocalBlocks>,
+    pub(crate) counters: Arc<NetCounters>,
     streams: Arc<Semaphore>,
     received: AtomicU64,
     sent: AtomicU64,
@@ -37,9 +39,11 @@ impl Traffic {
         events: mpsc::Sender<Event>,
         pipeline: Arc<Pipeline>,
         local: Arc<dyn LocalBlocks>,
+        counters: Arc<NetCounters>,
     ) -> Self {
         let streams = Arc::new(Semaphore::new(INBOUND_STREAMS_MAX));
-        Self { events, pipeline, local, streams, received: AtomicU64::new(0), sent: AtomicU64::new(0) }
+        let (received, sent) = Default::default();
+        Self { events, pipeline, local, counters, streams, received, sent }
     }
 
     /// Room for one more inbound stream, for as long as the permit lives.

@@ -138,6 +138,9 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         Node::new(Inner { store, net, config, settings, key, agent, stop, parts, adds, workers, collecting });
     node.register_counters(node.inner.adds.clone());
     node.register_counters(node.store().counters());
+    if let Some(net) = node.online_net() {
+        node.register_counters(net.counters());
+    }
     Ok(node)
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) providers: BTreeMap<PeerKey, u32>,
     /// Bytes asked for and not here, on this session's account.
     pub(super) asked_bytes: u64,
+    /// Whether its walk lags: nothing more is asked for until it has taken what is here.
+    pub(super) paused: bool,
     /// When this session gives up on blocks that nobody has.
     pub(super) deadlines: BTreeMap<WantId, Instant>,
     /// Wants ever added.
@@ -48,6 +50,7 @@ impl Session {
             flying: BTreeSet::new(),
             providers: BTreeMap::new(),
             asked_bytes: 0,
+            paused: false,
             deadlines: BTreeMap::new(),
             total: 0,
             discovered: 0,
@@ -68,7 +71,7 @@ impl Session {
     }
 
     pub(super) fn may_ask(&self, bytes: u64) -> bool {
-        self.asked_bytes + bytes <= SESSION_ASKED_BYTES_MAX
+        !self.paused && self.asked_bytes + bytes <= SESSION_ASKED_BYTES_MAX
     }
 
     /// A peer has one of the blocks. Returns whether that is new.

@@ -32,6 +32,11 @@ impl OpenSessions {
         Some(session)
     }
 
+    /// The sessions that have just begun to lag.
+    pub(super) fn lagging(&self) -> Vec<SessionId> {
+        self.inboxes.iter().filter(|(_, inbox)| inbox.begins_to_lag()).map(|(id, _)| *id).collect()
+    }
+
     /// Tells a session that a block is visible, if it still waits for it.
     pub(super) fn stored(&self, session: SessionId, cid: Cid, registry: &Registry) {
         if let Some(inbox) = self.inboxes.get(&session)

@@ -1,0 +1,22 @@
+//! What the net counts; `ipse diag hot` prints it.
+
+ipse_base::counters! {
+    /// The net's counters.
+    pub struct NetCounters: "net" {
+        messages_in: "Messages that arrived",
+        blocks_in: "Blocks that arrived",
+        puts: "Puts of arrived blocks into the store",
+        messages_out: "Messages written",
+        blocks_out: "Blocks written",
+        wantlists_out: "Wantlists written",
+        wants_out: "Wants and cancels written",
+        wants_in_flight_peak: "Most wants in flight at once",
+        lookups: "Lookups of what peers ask for: hops to the blocking pool",
+        loads: "Loads of payload to write: hops to the blocking pool",
+        pauses: "Times that a session stopped asking because its reader lagged",
+        deliveries: "Blocks handed to sessions",
+        deliveries_stored: "Of these, left in the store because too much was not consumed",
+        reads_held: "Reads of a connection put off because too much of it was unread",
+        unread_peak: "Most bytes unread in streams of all connections",
+    }
+}
