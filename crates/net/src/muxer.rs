@@ -194,3 +194,73 @@ impl Drop for Stream {
         self.unread.closed(self.id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures::AsyncWriteExt;
+    use ipse_base::limits::UNREAD_CONNECTION_BYTES_MAX;
+    use libp2p::tcp::tokio::TcpStream;
+
+    use super::*;
+
+    const STREAMS: usize = 100;
+    const STREAM_BYTES: usize = 256 * 1024;
+
+    /// A peer that opens many streams and fills the window of each.
+    async fn flood(io: TcpStream) {
+        let mut connection = yamux::Connection::new(io, Config::default(), Mode::Client);
+        for _ in 0..STREAMS {
+            let mut stream = poll_fn(|context| connection.poll_new_outbound(context)).await.unwrap();
+            tokio::spawn(async move {
+                stream.write_all(&vec![7; STREAM_BYTES]).await.unwrap();
+                stream.close().await.unwrap();
+            });
+        }
+        while poll_fn(|context| connection.poll_next_inbound(context)).await.is_some() {}
+    }
+
+    #[tokio::test]
+    async fn streams_that_nobody_reads_hold_the_connections_share_and_go_on_when_read() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (dialed, accepted) = tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
+        let flood = tokio::spawn(flood(TcpStream(dialed.unwrap())));
+        let muxer = Muxer::new(128, UnreadBudget::new(Arc::default()));
+        let mut connection = muxer.upgrade_inbound(TcpStream(accepted.unwrap().0), "").await.unwrap();
+        let (mut streams, mut space, mut total, mut peak) = (Vec::new(), vec![0; 65_536], 0, 0);
+        poll_fn(|context| {
+            loop {
+                let mut moved = false;
+                while let Poll::Ready(stream) = Pin::new(&mut connection).poll_inbound(context) {
+                    streams.push(stream.unwrap());
+                    moved = true;
+                }
+                peak = peak.max(connection.unread.bytes());
+                // Only when the share is used up is anything read.
+                if peak >= UNREAD_CONNECTION_BYTES_MAX {
+                    for stream in &mut streams {
+                        while let Poll::Ready(count @ Ok(1..)) =
+                            Pin::new(&mut *stream).poll_read(context, &mut space)
+                        {
+                            total += count.unwrap();
+                            moved = true;
+                        }
+                    }
+                }
+                if total == STREAMS * STREAM_BYTES {
+                    return Poll::Ready(());
+                }
+                if !moved {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+        assert!(peak <= UNREAD_CONNECTION_BYTES_MAX + 65_536, "{peak}");
+        drop(streams);
+        assert_eq!(connection.unread.bytes(), 0);
+        flood.abort();
+    }
+}

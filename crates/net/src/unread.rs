@@ -162,6 +162,10 @@ impl Drop for Unread {
 
 #[cfg(test)]
 impl Unread {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.state().bytes
+    }
+
     /// The account of a connection that is by itself.
     pub(crate) fn alone() -> Arc<Self> {
         UnreadBudget::new(Arc::default()).connection()

@@ -5,6 +5,7 @@
 
 mod fetching;
 mod node;
+mod promises;
 mod serving;
 mod trouble;
 mod world;
