@@ -242,13 +242,13 @@ impl Walk {
     fn take_in(&mut self, block: Block) -> Result<(), WalkError> {
         let Some(places) = self.asked.answer(block.cid()) else { return Ok(()) };
         let cid = block.cid().clone();
-        let depths = places.iter().filter_map(|place| Some(self.frontier.branch(place.branch)?.depth()));
-        let (nearest, deepest) = depths.fold((usize::MAX, 0), |(low, high), d| (low.min(d), high.max(d)));
-        if deepest > DAG_DEPTH_MAX {
+        let mut depths = places.iter().filter_map(|place| Some(self.frontier.branch(place.branch)?.depth()));
+        if depths.any(|depth| depth > DAG_DEPTH_MAX) {
             return Err(WalkError::TooDeep(cid));
         }
-        // Where no link is followed, what the block holds does not matter, nor whether anybody can read it.
-        let read = if self.is_bottom(nearest) { Ok(Vec::new()) } else { links(&cid, block.data()) };
+        // Where only the roots are visited, what they hold does not matter, nor whether anybody can read it. With
+        // more levels it does even at the lowest: the same block may be met again nearer to its root.
+        let read = if self.options.depth_max == Some(0) { Ok(Vec::new()) } else { links(&cid, block.data()) };
         let links: Arc<[Link]> = match read {
             Ok(links) => links.into(),
             Err(source) => return Err(WalkError::Decode { cid, source }),
