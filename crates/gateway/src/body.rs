@@ -130,7 +130,13 @@ impl HttpBody for Body {
                 }
                 next
             }
-            Content::Stream(stream) => stream.poll_next_unpin(context).map_ok(Frame::from),
+            Content::Stream(stream) => {
+                // It holds a place for as long as it lasts, so it is not for the system to run ahead of its reader.
+                if let Some(pulse) = &this.held.pulse {
+                    pulse.narrow();
+                }
+                stream.poll_next_unpin(context).map_ok(Frame::from)
+            }
         };
         next.map_ok(hyper::body::Frame::data)
     }
