@@ -1,6 +1,6 @@
 //! Programs that speak the reference node's command line, on the same work, in rounds that alternate.
 //!
-//! A [`Group`](groups::Group) is work that shares its preparation; it measures the [`Row`](row::Row)s that it
+//! A [`Group`] is work that shares its preparation; it measures the [`Row`](row::Row)s that it
 //! lists. Each round runs each group for each program, so that a machine that gets slower does so for all.
 
 mod bench;
