@@ -30,7 +30,7 @@ pub(crate) struct Options {
     /// NAME=PATH; the first is what the others are compared with, the last is judged
     #[arg(required = true)]
     programs: Vec<String>,
-    /// Groups or rows, by comma; `--list` shows them
+    /// Groups or rows, by comma; a name that is none prints all of them
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds
