@@ -1,6 +1,7 @@
 //! Files and directories.
 //!
-//! Path: [`Gateway`](crate::Gateway) → here → `node/cat` → `unixfs/read` → `store`, or peers.
+//! Path: [`Gateway`](crate::Gateway) → here → `file_body` → `node/file` by position, or `node/cat` where a block is
+//! not here and peers are asked.
 //! Invariant: what the client has already is answered before any content is read.
 
 use std::sync::Arc;

@@ -13,8 +13,8 @@ use crate::{Node, ReadError, blocking};
 
 impl Node {
     /// Lists pins, up to a thousand at a time: those that are records in the order of their hashes, then the blocks
-    /// below recursive ones, each once. The first ones come at once, and memory is
-    /// bounded however many there are. Pins that come or go meanwhile may or may not be listed.
+    /// below recursive ones, each once. The first ones come at once, and memory is bounded however many there are.
+    /// Pins that come or go meanwhile may or may not be listed.
     pub fn pin_list(&self, filter: PinFilter) -> Stream<Vec<Pin>> {
         let records = |mode| {
             let convert = |page: Result<Vec<PinRecord>, IndexError>| {
