@@ -2,7 +2,7 @@
 //! its configuration file.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -40,22 +40,19 @@ impl Node {
     pub(crate) fn start(ipse: &Path, transport: Transport) -> Outcome<Self> {
         let home = TempDir::with_prefix("ipse-interop-")?;
         process::output(command(ipse, home.path(), SHORT).args(["init", "--profile=test"]))?;
-        let (api, swarm) = (free_port()?, free_port()?);
-        let listen = match transport {
-            Transport::Tcp => format!("/ip4/127.0.0.1/tcp/{swarm}"),
-            Transport::Quic => format!("/ip4/127.0.0.1/udp/{swarm}/quic-v1"),
-        };
-        configure(&repo(home.path()).join("config"), api, free_port()?, &listen)?;
+        configure(&repo(home.path()).join("config"), transport)?;
 
         let log = home.path().join("daemon.log");
         let file = std::fs::File::create(&log)?;
         let mut daemon = command(ipse, home.path(), LIFE);
         daemon.arg("daemon").stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
         let mut daemon = process::Guard::spawn(&mut daemon)?;
-        until_ready(&mut daemon, api, &log)?;
+        let api = until_ready(&mut daemon, &repo(home.path()).join("api"), &log)?;
 
         let id = process::output(command(ipse, home.path(), SHORT).args(["id", "--format", "<id>"]))?;
         let id = id.trim().trim_matches('"').to_owned();
+        let listen = process::output(command(ipse, home.path(), SHORT).args(["swarm", "addrs", "listen"]))?;
+        let listen = listen.lines().next().ok_or("the daemon listens nowhere")?;
         let address = format!("{listen}/p2p/{id}");
         Ok(Self { daemon, ipse: ipse.to_path_buf(), home, api, address, id })
     }
@@ -164,11 +161,18 @@ fn command(ipse: &Path, home: &Path, seconds: u64) -> Command {
 
 /// Edits the configuration file so that the node meets only whom the cell
 /// lets it meet. Everything else in the file stays as `init` wrote it.
-fn configure(file: &Path, api: u16, gateway: u16, swarm: &str) -> Outcome<()> {
+///
+/// The node picks its ports: one that was free a moment ago may be another
+/// peer's by the time the node listens.
+fn configure(file: &Path, transport: Transport) -> Outcome<()> {
+    let swarm = match transport {
+        Transport::Tcp => "/ip4/127.0.0.1/tcp/0",
+        Transport::Quic => "/ip4/127.0.0.1/udp/0/quic-v1",
+    };
     let mut config: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
     let settings = [
-        (["Addresses", "API"], json!(format!("/ip4/127.0.0.1/tcp/{api}"))),
-        (["Addresses", "Gateway"], json!(format!("/ip4/127.0.0.1/tcp/{gateway}"))),
+        (["Addresses", "API"], json!("/ip4/127.0.0.1/tcp/0")),
+        (["Addresses", "Gateway"], json!("/ip4/127.0.0.1/tcp/0")),
         (["Addresses", "Swarm"], json!([swarm])),
         (["Discovery", "MDNS"], json!({"Enabled": false})),
         (["Routing", "Type"], json!("none")),
@@ -189,14 +193,14 @@ fn configure(file: &Path, api: u16, gateway: u16, swarm: &str) -> Outcome<()> {
     Ok(std::fs::write(file, serde_json::to_string_pretty(&config)?)?)
 }
 
-fn free_port() -> Outcome<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-/// Waits until the RPC answers.
-fn until_ready(daemon: &mut process::Guard, api: u16, log: &Path) -> Outcome<()> {
+/// Waits until the RPC answers and says on which port, as the daemon wrote it
+/// to its file `api`.
+fn until_ready(daemon: &mut process::Guard, file: &Path, log: &Path) -> Outcome<u16> {
     let start = Instant::now();
-    while !answers(api) {
+    loop {
+        if let Some(api) = port_in(file).filter(|&api| answers(api)) {
+            return Ok(api);
+        }
         let wrong = match (daemon.running(), start.elapsed() < READY) {
             (true, true) => {
                 std::thread::sleep(Duration::from_millis(10));
@@ -208,7 +212,12 @@ fn until_ready(daemon: &mut process::Guard, api: u16, log: &Path) -> Outcome<()>
         let said = std::fs::read_to_string(log).unwrap_or_default();
         return Err(format!("the daemon {wrong}: {}", process::tail(said.trim(), 600)).into());
     }
-    Ok(())
+}
+
+/// The port at the end of the address in this file; None while it is not
+/// written.
+fn port_in(file: &Path) -> Option<u16> {
+    std::fs::read_to_string(file).ok()?.trim().rsplit('/').next()?.parse().ok()
 }
 
 fn answers(api: u16) -> bool {
