@@ -27,6 +27,8 @@ const COMMANDS_MAX: usize = 64;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the tasks may take to end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Addresses that come this soon after one another belong to one listener on all interfaces.
+const LISTEN_SETTLE: Duration = Duration::from_millis(10);
 
 /// A running network: a peer among peers. Cheap to clone; the last clone's end, or [`Net::shutdown`], ends it.
 #[derive(Clone)]
@@ -118,6 +120,20 @@ impl Net {
     /// The addresses that the node listens on, those for every interface written out, without the peer ID.
     pub fn listen_addresses(&self) -> Vec<String> {
         self.0.peers.listen_addresses()
+    }
+
+    /// Returns when a listener on all interfaces has said its addresses, which come one by one after the start;
+    /// at once where there is none. Dropping it has no effect.
+    pub async fn listeners_settled(&self) {
+        let wild = |address: &String| address.contains("/ip4/0.0.0.0/") || address.contains("/ip6/::/");
+        if !self.0.options.listen.iter().any(wild) {
+            return;
+        }
+        let mut known = 0;
+        while known < self.listen_addresses().len() {
+            known = self.listen_addresses().len();
+            tokio::time::sleep(LISTEN_SETTLE).await;
+        }
     }
 
     /// The protocols that peers may open streams of, sorted.

@@ -38,8 +38,6 @@ const STREAMS_MAX: usize = 128;
 const NEGOTIATING_MAX: usize = 64;
 /// How long the first address of each listener is waited for.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
-/// Addresses that come this soon after one another belong to one listener on all interfaces.
-const LISTEN_SETTLE: Duration = Duration::from_millis(10);
 /// Dials that wait for an outcome.
 const DIALS_MAX: usize = 1024;
 
@@ -100,9 +98,6 @@ impl SwarmTask {
                 let (_, text) = waiting.swap_remove(at);
                 failures.extend(failure.map(|reason| (text, reason)));
             }
-        }
-        while let Ok(event) = tokio::time::timeout(LISTEN_SETTLE, self.swarm.select_next_some()).await {
-            self.handle(event).await;
         }
         failures.extend(waiting.into_iter().map(|(_, text)| (text, "no address in time".to_owned())));
         // One family or transport may be missing on this machine; a node without any can't be reached at all.

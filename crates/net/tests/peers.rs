@@ -118,6 +118,7 @@ async fn the_limit_of_connections_holds() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_taken_port_is_a_conflict_and_a_wild_address_is_written_out() {
     let first = Party::start("/ip4/0.0.0.0/tcp/0").await;
+    first.net.listeners_settled().await;
     let addresses = first.net.listen_addresses();
     assert!(addresses.iter().any(|address| address.starts_with("/ip4/127.0.0.1/tcp/")), "{addresses:?}");
     assert!(addresses.iter().all(|address| !address.contains("/0.0.0.0/")), "{addresses:?}");

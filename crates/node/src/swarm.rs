@@ -94,6 +94,14 @@ impl Node {
         Ok(self.net()?.listen_addresses())
     }
 
+    /// Returns when [`Node::listen_addresses`] is complete, some milliseconds after the start; at once where this
+    /// node is offline. Dropping it has no effect.
+    pub async fn listeners_settled(&self) {
+        if let Ok(net) = self.net() {
+            net.listeners_settled().await;
+        }
+    }
+
     /// What a connected peer says of itself.
     ///
     /// # Errors

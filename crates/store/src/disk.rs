@@ -224,6 +224,25 @@ pub(crate) fn read_file(disk: &dyn Disk, path: &Path, limit: u64) -> Result<Opti
 /// # Errors
 /// [`DiskError`]; the old file is then still there.
 pub(crate) fn write_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    replace(disk, path, bytes, |file| file.sync_data())?;
+    sync_parent(disk, path)
+}
+
+/// Replaces a whole small file that means nothing after a power cut, which may leave the old one, the new one
+/// or an empty one.
+///
+/// # Errors
+/// [`DiskError`]; the old file is then still there.
+pub(crate) fn write_passing_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    replace(disk, path, bytes, |_| Ok(()))
+}
+
+fn replace(
+    disk: &dyn Disk,
+    path: &Path,
+    bytes: &[u8],
+    sync: impl FnOnce(&dyn DiskFile) -> io::Result<()>,
+) -> Result<(), DiskError> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     let temporary = path.with_file_name(name);
@@ -231,14 +250,14 @@ pub(crate) fn write_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(
     let written = file
         .set_len(0)
         .and_then(|()| file.write_at(0, &mut [IoSlice::new(bytes)]))
-        .and_then(|()| file.sync_data())
+        .and_then(|()| sync(file.as_ref()))
         .map_err(DiskError::of("write", &temporary))
         .and_then(|()| disk.rename(&temporary, path).map_err(DiskError::of("replace", path)));
     if written.is_err() {
         // Nothing depends on the temporary file; leaving it behind on a failing disk does no harm.
         let _ = disk.remove(&temporary);
     }
-    written.and_then(|()| sync_parent(disk, path))
+    written
 }
 
 /// Makes a new, renamed or removed name durable.

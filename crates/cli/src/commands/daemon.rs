@@ -60,22 +60,24 @@ fn prepare(session: &mut Session<'_>) -> Result<(), CliError> {
 /// Opens the doors and keeps them open until somebody asks for the end.
 async fn serve(session: &mut Session<'_>, node: &Node, signals: &mut Signals) -> Result<(), CliError> {
     let doors = Doors::open(node).await?;
-    if let Some(address) = doors.api_addresses().first() {
+    let (api, gateway) = (doors.api_addresses(), doors.gateway_addresses());
+    if let Some(address) = api.first() {
         node.write_api_file(&listen::reachable(address)).map_err(CliError::inner)?;
     }
-    if let Some(url) = doors.gateway_addresses().first().and_then(|address| listen::url(address)) {
+    if let Some(url) = gateway.first().and_then(|address| listen::url(address)) {
         node.write_gateway_file(&url).map_err(CliError::inner)?;
     }
+    let mut tasks: JoinSet<()> = doors.serve(node, session.log.clone())?;
+    node.listeners_settled().await;
     let reached = banner::Reached {
         root: &session.repository,
         peer: node.peer_id().to_string(),
         // A node that is offline listens nowhere.
         swarm: node.listen_addresses().unwrap_or_default(),
-        api: doors.api_addresses(),
-        gateway: doors.gateway_addresses(),
+        api,
+        gateway,
         mdns: node.settings().mdns,
     };
-    let mut tasks: JoinSet<()> = doors.serve(node, session.log.clone())?;
     banner::write(session.persona, &reached, session.console.out())?;
     session.console.flush()?;
     tokio::select! {

@@ -65,9 +65,10 @@ impl RedbIndex {
     fn reopen(&self, writable: bool) -> Result<(), IndexError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         drop_quietly(open.take());
-        let failed = DiskError::of("open", &self.path);
+        let failed = |error| DiskError::of("open", &self.path)(error);
         let mode = if writable { OpenMode::Create } else { OpenMode::Existing };
         let file = self.disk.open(&self.path, mode).map_err(failed)?;
+        let fresh = file.len().map_err(failed)? == 0;
         let mut builder = Builder::new();
         builder.set_cache_size(INDEX_CACHE_BYTES);
         let database = self.guarded(|| {
@@ -78,7 +79,7 @@ impl RedbIndex {
             };
             Ok(database.map_err(redb::Error::from)?)
         })?;
-        if writable {
+        if fresh {
             crate::disk::sync_parent(self.disk.as_ref(), &self.path)?;
         }
         *open = Some(Open { tables: RwLock::default(), database, writable });

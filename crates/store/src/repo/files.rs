@@ -1,4 +1,5 @@
-//! The small files of a repository: configuration and addresses. Each is replaced as a whole and durably.
+//! The small files of a repository: configuration and addresses. Each is replaced as a whole, configuration
+//! also durably.
 
 use std::path::Path;
 
@@ -103,14 +104,14 @@ impl Repo {
     }
 
     /// Publishes an address for as long as the repository is open. No line end follows it, for the reference
-    /// node's clients take the file as it is.
+    /// node's clients take the file as it is. It is not synced: no daemon outlives a power cut.
     ///
     /// # Errors
     /// What the disk says.
     pub fn publish(&self, file: AddressFile, address: &str) -> Result<(), RepoError> {
         let path = self.root().join(file.name());
         let mut published = lock(&self.inner.published);
-        self.write(file.name(), address.as_bytes())?;
+        disk::write_passing_file(self.disk().as_ref(), &path, address.as_bytes())?;
         if !published.contains(&path) {
             published.push(path);
         }
@@ -123,7 +124,9 @@ impl Repo {
     /// What the disk says.
     pub fn published(root: &Path, file: AddressFile) -> Result<Option<String>, RepoError> {
         let bytes = disk::read_file(&RealDisk, &root.join(file.name()), ADDRESS_BYTES_MAX)?;
-        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()))
+        let address = bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+        // A power cut may have left the name without its bytes.
+        Ok(address.filter(|address| !address.is_empty()))
     }
 
     /// Takes a published address back.
