@@ -6,6 +6,7 @@ ipse_base::counters! {
         records_written: "Records appended to the log",
         bytes_written: "Bytes of payload in them",
         writes: "System calls that wrote them",
+        writebacks: "Times the kernel was asked to begin with the writing, ahead of the sync",
         syncs: "Syncs of the log",
         duplicates: "Blocks put that were here already",
         reads: "Blocks read from their segment",

@@ -113,6 +113,10 @@ pub trait DiskFile: Send + Sync {
     /// The system's error.
     fn write_at(&self, offset: u64, parts: &mut [IoSlice<'_>]) -> io::Result<()>;
 
+    /// Lets the medium begin with what was written to a range, so that a later sync has less to wait for. A
+    /// wish: it promises nothing, and a system that can't do it does nothing.
+    fn begin_writing(&self, _offset: u64, _length: u64) {}
+
     /// Makes everything written so far durable, the file's length included.
     ///
     /// # Errors

@@ -104,6 +104,10 @@ impl DiskFile for RealFile {
         write_all(&self.0, offset, parts)
     }
 
+    fn begin_writing(&self, offset: u64, length: u64) {
+        begin_writing(&self.0, offset, length);
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
     }
@@ -175,6 +179,18 @@ fn read_now(file: &File, offset: u64, out: &mut [u8]) -> io::Result<bool> {
 fn read_now(_file: &File, _offset: u64, _out: &mut [u8]) -> io::Result<bool> {
     Ok(false)
 }
+
+/// Linux answers this advice by writing the dirty pages of the range without waiting for them. Only pages that
+/// are clean already leave the page cache, which fresh ones are not.
+#[cfg(target_os = "linux")]
+fn begin_writing(file: &File, offset: u64, length: u64) {
+    let length = std::num::NonZeroU64::new(length);
+    // Advice: what it can't do, the sync does.
+    let _ = rustix::fs::fadvise(file, offset, length, rustix::fs::Advice::DontNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn begin_writing(_file: &File, _offset: u64, _length: u64) {}
 
 #[cfg(target_os = "linux")]
 fn punch(file: &File, offset: u64, length: u64) -> io::Result<bool> {

@@ -15,6 +15,8 @@ use crate::segment::{self, SEGMENT_HEADER_BYTES, Segment};
 const WRITE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Records written by one system call at the most: up to three slices each, and the kernel takes 1,024.
 const WRITE_RECORDS_MAX: usize = 340;
+/// Bytes after which the medium begins to write, while the next ones are still being hashed.
+const WRITEBACK_BYTES: u64 = 8 * 1024 * 1024;
 const PADDING: [u8; ALIGNMENT as usize] = [0; ALIGNMENT as usize];
 
 /// A record that is to be written. Its payload's checksum is computed outside of any lock.
@@ -53,6 +55,8 @@ impl<'a> NewRecord<'a> {
 pub(crate) struct Appender {
     segment: Segment,
     tail: u64,
+    /// The medium has been asked to write everything before this.
+    handed_over: u64,
     /// Whether the last record is a mark, so that another one would say nothing new.
     marked: bool,
     headers: Vec<u8>,
@@ -60,7 +64,7 @@ pub(crate) struct Appender {
 
 impl Appender {
     pub(super) fn new(segment: Segment, tail: u64, marked: bool) -> Self {
-        Self { segment, tail, marked, headers: Vec::new() }
+        Self { segment, tail, handed_over: tail, marked, headers: Vec::new() }
     }
 
     /// Where the next record will stand, unless a new segment begins.
@@ -111,6 +115,7 @@ impl Log {
         self.progress.advance(Position { segment: next.id, offset: SEGMENT_HEADER_BYTES }, &next.file);
         appender.segment = next;
         appender.tail = SEGMENT_HEADER_BYTES;
+        appender.handed_over = SEGMENT_HEADER_BYTES;
         appender.marked = false;
         Ok(())
     }
@@ -153,7 +158,18 @@ impl Log {
         self.counters.bytes_written.add(records.iter().map(|record| record.payload.len() as u64).sum());
         appender.marked = records.last().is_some_and(|record| record.kind == RecordKind::Mark);
         self.progress.wrote(appender.tail());
+        self.write_back(appender);
         Ok(())
+    }
+
+    /// Keeps the medium busy during a long write; a short one is left to its sync.
+    fn write_back(&self, appender: &mut Appender) {
+        let waiting = appender.tail - appender.handed_over;
+        if waiting >= WRITEBACK_BYTES {
+            appender.segment.file.begin_writing(appender.handed_over, waiting);
+            appender.handed_over = appender.tail;
+            self.counters.writebacks.one();
+        }
     }
 
     /// After a failed write part of the records may be in the file. They must not come to life after a
