@@ -12,6 +12,9 @@ use crate::lab::node::LARGE;
 use crate::lab::raw::Transport;
 
 const RAW: &str = "raw libp2p stream, TCP, MiB/s";
+/// Files that every program fetches. All of `--files` would take others eight minutes a round, so only our own
+/// does that besides.
+const FEW: u64 = 1000;
 
 pub(super) const GROUP: Group = Group {
     name: "fetch",
@@ -23,12 +26,14 @@ pub(super) const GROUP: Group = Group {
         Row::rate("fetch.1m", "fetch 1 GiB, 1 MiB blocks", "MiB/s")
             .aim(&[Target::Ratio(3.5), Target::Share(0.6)])
             .beside("raw stream"),
-        Row::rate("fetch.files", "fetch 20,000 files of 4 KiB (get)", "files/s").aim(&[Target::Ratio(200.0)]),
+        Row::rate("fetch.few", "fetch 1,000 files of 4 KiB (get)", "files/s").aim(&[Target::Ratio(200.0)]),
+        Row::rate("fetch.files", "fetch 20,000 files of 4 KiB (get)", "files/s"),
         Row::cost("fetch.peak", "peak memory of the fetching node", "MiB").aim(&[Target::AtMost(96.0)]),
         Row::rate("fetch.boxo.256k", "fetch 1 GiB, 256 KiB blocks, from boxo", "MiB/s").beside("raw stream"),
         Row::rate("fetch.boxo.1m", "fetch 1 GiB, 1 MiB blocks, from boxo", "MiB/s").beside("raw stream"),
-        Row::rate("fetch.boxo.files", "fetch 20,000 files up to 1 KiB, from boxo", "files/s")
+        Row::rate("fetch.boxo.few", "fetch 1,000 files up to 1 KiB, from boxo", "files/s")
             .aim(&[Target::Ratio(40.0)]),
+        Row::rate("fetch.boxo.files", "fetch 20,000 files up to 1 KiB, from boxo", "files/s"),
     ],
     limits: Some(raw),
     measure,
@@ -42,11 +47,13 @@ fn raw(bench: &Bench, limits: &mut Limits) -> Outcome<()> {
 }
 
 fn measure(round: &mut Round) -> Outcome<()> {
-    let ours = ["fetch.256k", "fetch.1m", "fetch.files", "fetch.peak"];
-    if ours.iter().any(|row| round.wants(row)) {
+    let wants = |rows: &[&str]| rows.iter().any(|row| round.wants(row));
+    let own = wants(&["fetch.256k", "fetch.1m", "fetch.few", "fetch.files", "fetch.peak"]);
+    let boxo = wants(&["fetch.boxo.256k", "fetch.boxo.1m", "fetch.boxo.few", "fetch.boxo.files"]);
+    if own {
         from_own_kind(round)?;
     }
-    if round.wants("fetch.boxo.256k") || round.wants("fetch.boxo.1m") || round.wants("fetch.boxo.files") {
+    if boxo {
         from_boxo(round)?;
     }
     Ok(())
@@ -63,11 +70,10 @@ fn from_own_kind(round: &mut Round) -> Outcome<()> {
             one_file(round, row, at, &peer, &cid)?;
         }
     }
-    if round.wants("fetch.files") {
-        let files = options.files.min(if round.program().ours { u64::MAX } else { 1000 });
+    for (row, files) in folders(round, "fetch.few", "fetch.files") {
         let folder = round.bench.files(files, 4096, 100)?;
         let (cid, _) = server.add(&["-r"], &folder)?;
-        folder_of_files(round, "fetch.files", at, &peer, &cid, files)?;
+        folder_of_files(round, row, at, &peer, &cid, files)?;
     }
     Ok(())
 }
@@ -82,12 +88,22 @@ fn from_boxo(round: &mut Round) -> Outcome<()> {
             one_file(round, row, at, &peer, &cid)?;
         }
     }
-    if round.wants("fetch.boxo.files") {
-        let files = options.files.min(if round.program().ours { u64::MAX } else { 1000 });
+    for (row, files) in folders(round, "fetch.boxo.few", "fetch.boxo.files") {
         let cid = boxo.add_folder(files)?;
-        folder_of_files(round, "fetch.boxo.files", at, &peer, &cid, files)?;
+        folder_of_files(round, row, at, &peer, &cid, files)?;
     }
     Ok(())
+}
+
+/// The rows of folders that are to be measured, with the number of their files.
+fn folders(round: &Round, few: &'static str, all: &'static str) -> Vec<(&'static str, u64)> {
+    let files = round.bench.options.files;
+    let mut folders = vec![(few, files.min(FEW))];
+    if round.program().ours {
+        folders.push((all, files));
+    }
+    folders.retain(|(row, _)| round.wants(row));
+    folders
 }
 
 fn one_file(round: &mut Round, row: &'static str, at: SocketAddr, peer: &str, cid: &str) -> Outcome<()> {
