@@ -2,9 +2,10 @@
 //! order: results that wait to be taken out, blocks that were asked for, and nodes whose children nobody has
 //! looked at yet. Children are pulled out of their node one by one, only as far ahead as the budget allows.
 //!
-//! Invariants: the list is in read order; a Cid is handed out as a want once while it is open, however many
-//! places wait for it; the charge is the sum over the list. Memory is bounded by the budget, plus what blocks
-//! that are larger than their parents said take (at most the block limit for each open want).
+//! Invariants: the list is in read order, and the priorities of wants fall along it whenever each was handed out;
+//! a Cid is handed out as a want once while it is open, however many places wait for it; the charge is the sum
+//! over the list. Memory is bounded by the budget, plus what blocks that are larger than their parents said take
+//! (at most the block limit for each open want).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -102,6 +103,10 @@ pub(crate) struct Frontier<V: Visitor> {
     charged: u64,
     /// What of that is asked for and not here.
     asked: u64,
+    /// Places in front of the list that were read and are gone. With them a place keeps its number in the read
+    /// order while the list gets shorter: a want that is handed out late must not go before an earlier one that
+    /// still waits to be asked for.
+    passed: i32,
     /// Whether the list holds nodes in places where the last look for wants did not find them.
     grown: bool,
     /// What a budget has to have free before the list is looked through again.
@@ -129,6 +134,7 @@ impl<V: Visitor> Frontier<V> {
             open: HashMap::new(),
             charged: 0,
             asked: 0,
+            passed: 0,
             grown: true,
             rest: Rest::Nothing,
             failed: false,
@@ -150,8 +156,8 @@ impl<V: Visitor> Frontier<V> {
         self.grown = false;
         self.rest = Rest::Nothing;
         let mut wants = Vec::new();
-        // Wanted slots passed on the way: the first in read order is needed soonest.
-        let mut rank = 0;
+        // The number of a place in read order: the first is needed soonest.
+        let mut rank = self.passed;
         let mut at = self.head;
         while at != NONE {
             let has_room = self.open.len() < budget.wants && self.charged < budget.bytes;
@@ -161,19 +167,21 @@ impl<V: Visitor> Frontier<V> {
             }
             let room_bytes = budget.bytes.saturating_sub(self.charged);
             at = match &mut self.slots[at].state {
-                State::Item(_) | State::Free => self.slots[at].next,
-                State::Wanted(..) => {
-                    rank += 1;
+                State::Item(_) | State::Free | State::Wanted(..) => {
+                    rank = rank.saturating_add(1);
                     self.slots[at].next
                 }
                 State::Node(steps) => match steps.peek() {
                     None => self.remove(at),
-                    Some(Step::Yield(_)) if has_room => self.pull_item(at),
+                    Some(Step::Yield(_)) if has_room => {
+                        rank = rank.saturating_add(1);
+                        self.pull_item(at)
+                    }
                     Some(Step::Visit(child))
                         if at == self.head || has_room && child.charge() <= room_bytes =>
                     {
                         wants.extend(self.pull_child(at, rank));
-                        rank += 1;
+                        rank = rank.saturating_add(1);
                         at
                     }
                     Some(_) => {
@@ -229,6 +237,7 @@ impl<V: Visitor> Frontier<V> {
                 State::Item(_) | State::Free => {
                     let state = std::mem::replace(&mut self.slots[at].state, State::Free);
                     self.remove(at);
+                    self.passed = self.passed.saturating_add(1);
                     if let State::Item(item) = state {
                         return Some(item);
                     }

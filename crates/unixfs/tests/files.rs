@@ -93,6 +93,28 @@ fn the_first_wants_are_the_first_bytes() {
 }
 
 /// A node of a file with the given message fields and links.
+#[test]
+fn a_want_that_is_handed_out_late_does_not_go_before_earlier_ones() {
+    let mut shelf = Shelf::default();
+    let mut options = ImportOptions::unixfs_v1_2025();
+    options.chunk_bytes = 100;
+    let file = shelf.add_file(&options, &Random(1).bytes(40_000));
+    let mut reader = FileReader::whole(file.cid);
+    let budget = Budget { wants: 64, bytes: 1 << 20 };
+    let mut open = reader.wants(budget);
+    let mut last = i32::MAX;
+    while !reader.is_done() {
+        // What is to be read first is answered first, as a peer does.
+        let first = (0..open.len()).max_by_key(|&at| open[at].priority).unwrap();
+        let want = open.swap_remove(first);
+        assert!(want.priority <= last, "{} after {last}", want.priority);
+        last = want.priority;
+        reader.give(shelf.get(&want.cid).unwrap()).unwrap();
+        while reader.poll_out().is_some() {}
+        open.extend(reader.wants(budget));
+    }
+}
+
 fn file_node(data: &[u8], filesize: Option<u64>, children: &[(Cid, u64)]) -> Bytes {
     let mut message = Vec::new();
     write_varint(1, 2, &mut message);
