@@ -146,7 +146,7 @@ impl Client {
         if want_type == WantType::Block {
             want.block_asks += 1;
             if peer.asked_bytes == 0 {
-                peer.meter.begin(now);
+                peer.meter.begin();
             }
             peer.asked_bytes += bytes;
             for owner in &want.sessions {

@@ -1,8 +1,12 @@
 //! Meter: how fast and how far away a peer is, and what follows for the bytes to ask of it.
 //!
-//! The window is twice bandwidth times round trip. While the link is faster than the window, what arrives in a
-//! round trip is the window itself, so it doubles each round trip until the link is full; then it stays. The
-//! round trip is the smallest ever seen, or the queue that the window builds would feed it.
+//! The window opens like TCP's: with every byte that arrives while it is full it grows by as much, so that it doubles
+//! each round trip, until rounds bring no more than the one before. From then on it is twice bandwidth times round
+//! trip. While the link is faster than that, what arrives in a round trip is the window itself, so it goes on
+//! doubling. The round trip is the smallest ever seen, or the queue that the window builds would feed it.
+//!
+//! Why opening is a phase of its own: the first block of a long path comes after a round trip in which nothing
+//! came. Taken for a rate that shrinks the window to almost nothing, just when it should open.
 
 use std::time::{Duration, Instant};
 
@@ -23,21 +27,58 @@ const WINDOW_BYTES_MIN: u64 = 512 * 1024;
 const GUESSED_RATE: f64 = 8.0 * 1024.0 * 1024.0;
 const GUESSED_ROUND_TRIP: Duration = Duration::from_millis(100);
 
+/// Growth of the rate from one round to the next that says that the link is not full.
+const GROWTH: f64 = 1.25;
+/// Rounds without growth that end the opening; the first of them stops it.
+const FLAT_ROUNDS_MAX: u32 = 3;
+
 /// Measurements of one peer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Meter {
     round_trip_min: Option<Duration>,
-    interval_start: Option<Instant>,
-    interval_bytes: u64,
-    /// Whether the window was full in this interval, so that its rate says what the link can do.
-    interval_full: bool,
+    opening: Option<Opening>,
+    round: Option<Round>,
     rates: [f64; RATES],
     rate_count: usize,
-    /// Smoothed rate of every interval, full or not.
+    /// Smoothed rate of every round, full or not.
     pace: Option<f64>,
     latencies: Vec<Duration>,
     latency_count: usize,
     percentile_95: Option<Duration>,
+}
+
+/// The window of a link whose bandwidth is not found yet.
+#[derive(Debug, Clone)]
+struct Opening {
+    window: u64,
+    best_rate: f64,
+    flat_rounds: u32,
+}
+
+/// About a round trip of arrivals. It begins with the first that comes after a pause: the wait for that one says
+/// how far the peer is, and nothing of its rate.
+#[derive(Debug, Clone)]
+struct Round {
+    start: Instant,
+    bytes: u64,
+    /// Whether the window was full meanwhile, so that the rate says what the link can do.
+    full: bool,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            round_trip_min: None,
+            opening: Some(Opening { window: SESSION_ASKED_BYTES_START, best_rate: 0.0, flat_rounds: 0 }),
+            round: None,
+            rates: [0.0; RATES],
+            rate_count: 0,
+            pace: None,
+            latencies: Vec::new(),
+            latency_count: 0,
+            percentile_95: None,
+        }
+    }
 }
 
 impl Meter {
@@ -62,34 +103,54 @@ impl Meter {
     }
 
     /// The peer has been idle and is asked for something now.
-    pub(super) fn begin(&mut self, now: Instant) {
-        self.interval_start = Some(now);
-        self.interval_bytes = 0;
-        self.interval_full = false;
+    pub(super) fn begin(&mut self) {
+        self.round = None;
     }
 
     /// The window is full.
     pub(super) fn full(&mut self) {
-        self.interval_full = true;
+        if let Some(round) = &mut self.round {
+            round.full = true;
+        }
     }
 
-    /// Bytes arrived.
+    /// Bytes arrived, with the window full or not.
     pub(super) fn received(&mut self, bytes: u64, is_full: bool, now: Instant) {
-        self.interval_bytes += bytes;
-        let start = *self.interval_start.get_or_insert(now);
-        let elapsed = now.saturating_duration_since(start);
+        if let Some(opening) = self.opening.as_mut().filter(|opening| is_full && opening.flat_rounds == 0) {
+            opening.window = (opening.window + bytes).min(SESSION_ASKED_BYTES_MAX);
+        }
+        let Some(round) = &mut self.round else {
+            self.round = Some(Round { start: now, bytes: 0, full: is_full });
+            return;
+        };
+        round.bytes += bytes;
+        let elapsed = now.saturating_duration_since(round.start);
         if elapsed < self.round_trip_min.unwrap_or_default().max(INTERVAL_MIN) {
             return;
         }
-        let rate = self.interval_bytes as f64 / elapsed.as_secs_f64();
+        let (rate, was_full) = (round.bytes as f64 / elapsed.as_secs_f64(), round.full);
+        self.round = Some(Round { start: now, bytes: 0, full: is_full });
+        self.conclude(rate, was_full);
+    }
+
+    /// A round is over.
+    fn conclude(&mut self, rate: f64, was_full: bool) {
         self.pace = Some(self.pace.map_or(rate, |pace| pace * 0.75 + rate * 0.25));
         // With the window not full, the rate says what was asked and not what could have come.
-        if self.interval_full || rate > self.bandwidth().unwrap_or(f64::INFINITY) {
+        if was_full || rate > self.bandwidth().unwrap_or(f64::INFINITY) {
             self.rates[self.rate_count % RATES] = rate;
             self.rate_count += 1;
         }
-        self.begin(now);
-        self.interval_full = is_full;
+        let Some(opening) = &mut self.opening else { return };
+        if rate >= opening.best_rate * GROWTH {
+            opening.best_rate = rate;
+            opening.flat_rounds = 0;
+        } else if was_full {
+            opening.flat_rounds += 1;
+        }
+        if opening.flat_rounds >= FLAT_ROUNDS_MAX {
+            self.opening = None;
+        }
     }
 
     /// Bytes a second that the peer can give.
@@ -100,6 +161,9 @@ impl Meter {
 
     /// Bytes to have asked for at once.
     pub(super) fn window(&self) -> u64 {
+        if let Some(opening) = &self.opening {
+            return opening.window;
+        }
         let Some(bandwidth) = self.bandwidth() else { return SESSION_ASKED_BYTES_START };
         let round_trip = self.round_trip_min.unwrap_or(GUESSED_ROUND_TRIP);
         let floor = (bandwidth * WINDOW_FLOOR.as_secs_f64()) as u64;
@@ -132,16 +196,15 @@ mod tests {
 
     const MIB: u64 = 1024 * 1024;
 
-    /// A peer that gives all of the window each round trip, up to the link's rate.
+    /// A peer that gives all of the window each round trip, up to the link's rate, a block at a time.
     fn run(meter: &mut Meter, round_trip: Duration, link: f64, rounds: u32) {
         let mut now = Instant::now();
         meter.answered(round_trip);
-        meter.begin(now);
         for _ in 0..rounds {
             meter.full();
             let bytes = meter.window().min((link * round_trip.as_secs_f64()) as u64);
             now += round_trip;
-            meter.received(bytes, true, now);
+            (0..10).for_each(|_| meter.received(bytes / 10, true, now));
         }
     }
 
@@ -149,23 +212,40 @@ mod tests {
     fn the_window_doubles_until_the_link_is_full() {
         let round_trip = Duration::from_millis(50);
         let mut meter = Meter::default();
-        assert_eq!(meter.window(), 4 * MIB);
-        run(&mut meter, round_trip, 1e12, 1);
-        assert_eq!(meter.window(), 8 * MIB);
+        for window in [4, 8, 16, 32, 64] {
+            assert_eq!(meter.window() / 1000, window * MIB / 1000);
+            run(&mut meter, round_trip, 1e12, 1);
+        }
         run(&mut meter, round_trip, 1e12, 12);
         assert_eq!(meter.window(), SESSION_ASKED_BYTES_MAX);
 
         let mut meter = Meter::default();
-        run(&mut meter, round_trip, 400e6, 20);
-        assert_eq!(meter.window(), 40_000_000);
+        run(&mut meter, round_trip, 400e6, 30);
+        assert!((36_000_000..=44_000_000).contains(&meter.window()), "{}", meter.window());
+    }
+
+    #[test]
+    fn the_first_block_of_a_long_path_says_nothing_of_the_rate() {
+        let mut meter = Meter::default();
+        let now = Instant::now();
+        meter.answered(Duration::from_millis(200));
+        meter.received(1000, true, now);
+        assert!(meter.window() >= 4 * MIB);
+        assert_eq!((meter.bandwidth(), meter.pace), (None, None));
+        // Nor does a walk that waits for each block before it asks for the next.
+        for second in 1..10 {
+            meter.begin();
+            meter.received(1000, false, now + Duration::from_secs(second));
+        }
+        assert_eq!((meter.bandwidth(), meter.pace), (None, None));
     }
 
     #[test]
     fn a_slow_peer_gets_a_quarter_of_a_second() {
         let mut meter = Meter::default();
         run(&mut meter, Duration::from_millis(25), 4e6, 20);
-        assert_eq!(meter.window(), 1_000_000);
-        assert!(meter.expected(2_000_000) > Duration::from_millis(500));
+        assert!((900_000..=1_100_000).contains(&meter.window()), "{}", meter.window());
+        assert!(meter.expected(2_000_000) > Duration::from_millis(400));
     }
 
     #[test]
@@ -173,8 +253,7 @@ mod tests {
         let mut meter = Meter::default();
         let now = Instant::now();
         meter.answered(Duration::from_millis(1));
-        meter.begin(now);
-        meter.received(100, false, now + Duration::from_secs(1));
+        (0..20).for_each(|second| meter.received(100, false, now + Duration::from_secs(second)));
         assert_eq!(meter.window(), 4 * MIB);
         assert_eq!(meter.bandwidth(), None);
     }
@@ -193,7 +272,7 @@ mod tests {
         meter.answered(Duration::from_millis(500));
         assert_eq!(meter.silence(MIB), Duration::from_secs(2));
         let now = Instant::now();
-        meter.begin(now);
+        meter.received(MIB, false, now);
         meter.received(MIB, false, now + Duration::from_secs(2));
         assert_eq!(meter.silence(2 * MIB), Duration::from_secs(6));
     }

@@ -195,9 +195,7 @@ mod tests {
         let id = PeerId::new(Multihash::digest_of(HashCode::SHA2_256, b"a key").unwrap());
         let now = Instant::now();
         let mut peer = Peer::new(id, ProtocolVersion::V1_2, now);
-        peer.meter.begin(now);
-        peer.meter.full();
-        peer.meter.received(100_000, true, now + Duration::from_secs(1));
+        (0..9).for_each(|second| peer.meter.received(100_000, true, now + Duration::from_secs(second)));
         peer
     }
 

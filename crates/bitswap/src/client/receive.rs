@@ -159,7 +159,8 @@ impl Client {
 
     fn measure(&mut self, key: PeerKey, length: u64, now: Instant) {
         if let Some(peer) = self.peers.get_mut(&key) {
-            let is_full = !peer.filling;
+            // Small blocks may fill the peer's ledger long before the window.
+            let is_full = !peer.filling && peer.asked_bytes * 2 > peer.meter.window();
             peer.meter.received(length, is_full, now);
         }
     }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail anywhere, also in what its tests share")]
 
+mod far;
 mod fetching;
 mod node;
 mod promises;

@@ -1,0 +1,53 @@
+//! Long paths, counted in round trips: what comes before a link is full, and what small blocks cost.
+
+use std::time::Duration;
+
+use ipse_base::Cid;
+
+use crate::world::{Link, World};
+use crate::{blocks, wants};
+
+const ROUND_TRIP: Duration = Duration::from_millis(50);
+/// Bytes a second.
+const RATE: f64 = 300e6;
+
+/// Fetches level by level, each as soon as the one above is here, as a walk does; round trips that this took
+/// beyond the time in which the link carries the bytes.
+fn loss(levels: &[Vec<(Cid, u64)>]) -> f64 {
+    let content: Vec<(Cid, u64)> = levels.concat();
+    let mut world = World::new(31);
+    let server = world.node_with(&content);
+    let client = world.node();
+    world.connect(client, server, &Link::new(ROUND_TRIP.as_millis() as u64 / 2, RATE));
+    let begin = world.elapsed();
+    let session = world.fetch(client, Vec::new(), None);
+    let mut here = 0;
+    for level in levels {
+        here += level.len();
+        world.with_client(client, |asking, now| asking.want(session, wants(level), now));
+        world.run_to_delivery(client, session, here, Duration::from_secs(60));
+    }
+    let took = world.elapsed() - begin;
+    let carried = content.iter().map(|(_, bytes)| bytes).sum::<u64>() as f64 / RATE;
+    (took.as_secs_f64() - carried) / ROUND_TRIP.as_secs_f64()
+}
+
+#[test]
+fn a_link_is_full_after_four_round_trips() {
+    // The root, then a window that doubles: 4, 8 and 16 MiB for a link that holds 14.
+    let loss = loss(&[blocks(0, 1, 50_000), blocks(1, 1024, 256 * 1024)]);
+    assert!(loss < 4.0, "{loss}");
+}
+
+#[test]
+fn small_blocks_cost_what_a_ledger_holds_each_round_trip() {
+    // Root, inner nodes, and 960 leaves at a time, asked for when a quarter of them is here.
+    let loss = loss(&[blocks(0, 1, 1000), blocks(1, 8, 50_000), blocks(9, 8192, 4096)]);
+    assert!(loss < 2.0 + 8192.0 / 720.0, "{loss}");
+}
+
+#[test]
+fn a_folder_of_small_files_takes_two_round_trips() {
+    let loss = loss(&[blocks(0, 1, 12_000), blocks(1, 200, 4096)]);
+    assert!(loss < 2.1, "{loss}");
+}
