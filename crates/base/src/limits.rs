@@ -89,6 +89,27 @@ pub const UNREAD_CONNECTION_BYTES_MAX: u64 = 1024 * 1024;
 /// What a connection may have unread however much the others have, in bytes.
 pub const UNREAD_CONNECTION_BYTES_MIN: u64 = 128 * 1024;
 
+/// Bytes that streams have written and no socket has taken, over all connections. Each connection has
+/// [`UNSENT_CONNECTION_BYTES_MIN`] beyond that.
+pub const UNSENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The same of one connection.
+pub const UNSENT_CONNECTION_BYTES_MAX: u64 = 512 * 1024;
+/// What a connection may have unsent however much the others have, in bytes: one frame of the multiplexer.
+pub const UNSENT_CONNECTION_BYTES_MIN: u64 = 32 * 1024;
+
+/// Payload that was read to be sent and that no stream has taken, in bytes, over all peers. Each peer has
+/// [`LOADED_PEER_BYTES_MIN`] beyond that.
+pub const LOADED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Payload that is held for a peer that takes nothing, in bytes: it is written when the peer takes bytes again,
+/// and only then is the rest read from the store.
+pub const LOADED_PEER_BYTES_MIN: usize = 32 * 1024;
+
+/// Bytes that a peer may send over QUIC before any stream takes them, in all of a connection: the window that
+/// QUIC promises can't be taken back, so that it is counted for each connection that peers may open.
+pub const QUIC_CONNECTION_BYTES_MAX: u32 = 2 * 1024 * 1024;
+/// Connections over QUIC that peers may open toward us.
+pub const QUIC_INBOUND_MAX: usize = 48;
+
 /// Streams of framed protocols that a peer may open on one connection.
 pub const INBOUND_STREAMS_PER_CONNECTION_MAX: usize = 64;
 
@@ -180,6 +201,14 @@ const _: () = {
     assert!(UNREAD_CONNECTION_BYTES_MIN >= 64 * 1024 && UNREAD_CONNECTION_BYTES_MAX <= UNREAD_BYTES_MAX);
     // However hostile the peers are.
     assert!(UNREAD_BYTES_MAX + CONNECTIONS_MAX as u64 * UNREAD_CONNECTION_BYTES_MIN <= 96 * 1024 * 1024);
+    assert!(QUIC_INBOUND_MAX * QUIC_CONNECTION_BYTES_MAX as usize <= 96 * 1024 * 1024);
+    assert!(UNSENT_CONNECTION_BYTES_MAX <= UNSENT_BYTES_MAX && LOADED_BYTES_MAX >= 8 * BLOCK_BYTES_MAX);
+    assert!(
+        UNSENT_BYTES_MAX as usize
+            + LOADED_BYTES_MAX
+            + CONNECTIONS_MAX as usize * (UNSENT_CONNECTION_BYTES_MIN as usize + LOADED_PEER_BYTES_MIN)
+            <= 96 * 1024 * 1024
+    );
     assert!(UNCONSUMED_BYTES_MAX as usize >= 2 * BLOCK_BYTES_MAX);
     assert!(
         INDEX_CACHE_BYTES

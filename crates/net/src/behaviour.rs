@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ipse_base::limits::QUIC_INBOUND_MAX;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::transport::PortUse;
 use libp2p::core::{Endpoint, Multiaddr};
@@ -23,12 +24,16 @@ use crate::link::Link;
 use crate::options::NetOptions;
 use crate::peer;
 use crate::peers::{Direction, Peers};
+use crate::places::{CLOSING_MAX, PlaceLimits, Places};
 use crate::traffic::Traffic;
 
 /// The family of protocols that peers of the public network name.
 pub(crate) const PROTOCOL_VERSION: &str = "ipfs/0.1.0";
-/// Handshakes under way at once, in each direction.
-const PENDING_MAX: u32 = 128;
+/// Handshakes under way that we began.
+const PENDING_OUTGOING_MAX: u32 = 128;
+/// Handshakes under way that peers began: many, since those who begin and then say nothing must not keep others
+/// out, and one costs little.
+const PENDING_INCOMING_MAX: u32 = 1024;
 /// How often each connection's round trip is measured.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -37,6 +42,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     ip_limit: IpLimit,
+    places: Places,
     links: Links,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -45,12 +51,21 @@ pub(crate) struct Behaviour {
 
 impl Behaviour {
     pub(crate) fn new(key: &Keypair, options: &NetOptions, traffic: Arc<Traffic>, peers: Arc<Peers>) -> Self {
+        // Those that peers open are bounded by `places`; what is closing there still counts here.
+        let most = options.connections_max + CLOSING_MAX as u32;
         let limits = ConnectionLimits::default()
-            .with_max_pending_incoming(Some(PENDING_MAX))
-            .with_max_pending_outgoing(Some(PENDING_MAX))
-            .with_max_established(Some(options.connections_max))
-            .with_max_established_incoming(Some(options.connections_max - options.connections_max / 4))
+            .with_max_pending_incoming(Some(PENDING_INCOMING_MAX))
+            .with_max_pending_outgoing(Some(PENDING_OUTGOING_MAX))
+            .with_max_established(Some(most))
             .with_max_established_per_peer(Some(options.connections_per_peer_max));
+        let inbound = (options.connections_max - options.connections_max / 4) as usize;
+        let place_limits = PlaceLimits {
+            all: options.connections_max as usize,
+            inbound,
+            quic: inbound.min(QUIC_INBOUND_MAX),
+        };
+        let protected = options.protected.iter().cloned().collect();
+        let places = Places::new(place_limits, protected, peers.clone(), traffic.counters.clone());
         let identify = identify::Config::new(PROTOCOL_VERSION.into(), key.public())
             .with_agent_version(options.agent.clone())
             .with_push_listen_addr_updates(true)
@@ -63,6 +78,7 @@ impl Behaviour {
         Self {
             limits: connection_limits::Behaviour::new(limits),
             ip_limit: IpLimit::new(options.connections_per_ip_max),
+            places,
             links: Links { traffic, peers, streams_max: options.inbound_streams_max, opening: None },
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL)),

@@ -17,6 +17,11 @@ ipse_base::counters! {
         deliveries: "Blocks handed to sessions",
         deliveries_stored: "Of these, left in the store because too much was not consumed",
         reads_held: "Reads of a connection put off because too much of it was unread",
+        writes_held: "Writes of a stream put off because its connection had too much unsent",
+        unsent_peak: "Most bytes of streams that no socket had taken, over all connections",
+        loaded_peak: "Most bytes of payload that were loaded and not handed to a stream",
+        reloads: "Payload that was let go while its peer took nothing, and read again",
+        places_made: "Connections closed to make a place for a newcomer",
         unread_peak: "Most bytes unread in streams of all connections",
     }
 }

@@ -200,6 +200,7 @@ impl Exchange {
         let kept: Vec<(Cid, u64)> =
             taken.iter().filter(|one| one.kept).map(|one| (one.cid.clone(), one.bytes as u64)).collect();
         if !kept.is_empty() {
+            self.links.gave(peer);
             self.server.handle_received(peer, kept.iter().map(|(_, bytes)| bytes).sum());
             self.server.handle_new_blocks(&kept, now);
         }

@@ -60,17 +60,22 @@ impl IpLimit {
 
 /// Where a connection comes from; nothing for those of this machine.
 fn place(remote: &Multiaddr) -> Option<Place> {
-    let ip = remote.iter().find_map(|part| match part {
-        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
-        Protocol::Ip6(ip) => Some(IpAddr::V6(ip).to_canonical()),
-        _ => None,
-    })?;
+    let ip = ip_of(remote)?;
     if ip.is_loopback() {
         return None;
     }
     Some(match ip {
         IpAddr::V4(ip) => u128::from(ip.to_ipv6_mapped()),
         IpAddr::V6(ip) => u128::from(ip) >> 64 << 64,
+    })
+}
+
+/// The address of a connection; those of version 4 that are written as version 6 as what they are.
+pub(crate) fn ip_of(remote: &Multiaddr) -> Option<IpAddr> {
+    remote.iter().find_map(|part| match part {
+        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
+        Protocol::Ip6(ip) => Some(IpAddr::V6(ip).to_canonical()),
+        _ => None,
     })
 }
 

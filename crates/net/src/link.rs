@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Context;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 use ipse_base::{Cid, PeerId};
@@ -51,6 +51,17 @@ pub(crate) struct Link {
     waker: AtomicWaker,
     /// Open streams of our protocols, by name.
     streams: Mutex<BTreeMap<&'static str, usize>>,
+    use_made: Mutex<Use>,
+}
+
+/// What a connection was good for: when a block last went over it. Who gave is worth more than who took, and both
+/// more than who did neither; so the order of the fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Use {
+    /// A block that we wanted came.
+    gave: Option<Instant>,
+    /// A block was taken.
+    took: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -64,7 +75,27 @@ struct Outbox {
 
 impl Link {
     pub(crate) fn new(peer: PeerId, id: ConnectionId) -> Self {
-        Self { peer, id, outbox: Mutex::default(), waker: AtomicWaker::new(), streams: Mutex::default() }
+        let (outbox, streams, use_made) = Default::default();
+        Self { peer, id, outbox, waker: AtomicWaker::new(), streams, use_made }
+    }
+
+    /// Notes that a block which we wanted came over it.
+    pub(crate) fn gave(&self) {
+        self.use_now().gave = Some(Instant::now());
+    }
+
+    /// Notes that the peer took a block.
+    pub(crate) fn took(&self) {
+        self.use_now().took = Some(Instant::now());
+    }
+
+    /// What it was good for so far.
+    pub(crate) fn use_made(&self) -> Use {
+        *self.use_now()
+    }
+
+    fn use_now(&self) -> MutexGuard<'_, Use> {
+        self.use_made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lays down a message; gives it back where the connection has ended.

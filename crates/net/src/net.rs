@@ -275,6 +275,12 @@ impl Net {
         self.0.sessions.unconsumed.bytes()
     }
 
+    /// Bytes of messages that were read for peers and that no stream has taken yet, but for the small piece that
+    /// each peer may have.
+    pub fn loaded_bytes(&self) -> u64 {
+        self.0.traffic.loads.used() as u64
+    }
+
     /// Closes every connection and ends the tasks. Sessions that live on get nothing more.
     pub async fn shutdown(&self) {
         self.0.commands().take();

@@ -1,5 +1,6 @@
 //! What a net is started with.
 
+use ipse_base::PeerId;
 use ipse_base::limits::{
     CONNECTIONS_MAX, CONNECTIONS_PER_IP_MAX, CONNECTIONS_PER_PEER_MAX, INBOUND_STREAMS_PER_CONNECTION_MAX,
 };
@@ -24,8 +25,10 @@ pub struct NetOptions {
     /// Whether peers are given blocks. Off, their wants are ignored and the node only takes. Default: on.
     pub serve: bool,
     /// Connections at the most, both directions together, of which peers may open three quarters. Each costs
-    /// some 100 KiB. More are refused. Default: 512.
+    /// some 100 KiB. A peer beyond that gets the place of one that is of less use. Default: 512.
     pub connections_max: u32,
+    /// Peers that always keep their place, since the node was told to stay connected with them. Default: none.
+    pub protected: Vec<PeerId>,
     /// Connections from and to one peer at the most. Two peers that dial each other at once have two for a
     /// while, so 1 makes connecting flaky. Default: 4.
     pub connections_per_peer_max: u32,
@@ -56,6 +59,7 @@ impl NetOptions {
             agent: concat!("ipse/", env!("CARGO_PKG_VERSION")).to_owned(),
             serve: true,
             connections_max: CONNECTIONS_MAX,
+            protected: Vec::new(),
             connections_per_peer_max: CONNECTIONS_PER_PEER_MAX,
             connections_per_ip_max: CONNECTIONS_PER_IP_MAX,
             inbound_streams_max: INBOUND_STREAMS_PER_CONNECTION_MAX,

@@ -1,28 +1,31 @@
 //! The stream toward a peer: takes messages from the link and writes them.
 //!
 //! Payload is read at write time, on the blocking pool, one message ahead of the one that is being written: the
-//! disk works while the connection's task encrypts, and no more than a few messages are in memory for a peer
-//! however much it asked for. Pressure is the stream's own: `write` waits, and with it everything behind.
+//! disk works while the connection's task encrypts. What is read and not written is bounded over all peers and
+//! held only while the stream moves (`loads.rs`). Pressure is the stream's own: a write waits, and with it
+//! everything behind.
 //!
 //! The stream is closed after two idle seconds. A peer may reset it earlier (one implementation closes what was
 //! silent for five seconds); what was being written then goes back to the link, and the handler opens a new one.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use futures::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use ipse_base::{Block, Cid, LocalBlocks};
-use ipse_bitswap::{CidPrefix, Encoded, ProtocolVersion};
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use ipse_base::limits::LOADED_PEER_BYTES_MIN;
+use ipse_bitswap::ProtocolVersion;
 use libp2p::Stream;
-use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 
 use crate::exchange::Event;
-use crate::frame;
 use crate::link::{Job, Link};
+use crate::loaded::{Loaded, Loading};
+use crate::loads::{Held, PATIENCE, Pace};
 use crate::traffic::Traffic;
 
 /// How long a stream without work stays open.
@@ -41,15 +44,6 @@ pub(crate) enum Ended {
     Failed,
 }
 
-/// A message with its payload, and what it was made of.
-struct Loaded {
-    job: Job,
-    encoded: Encoded,
-    payload_bytes: u64,
-    /// Blocks that have gone since they were looked up, or can't be read.
-    missing: Vec<Cid>,
-}
-
 /// Writes what the link has until there is nothing for a while or the stream breaks.
 pub(crate) async fn run(
     stream: Stream,
@@ -58,31 +52,175 @@ pub(crate) async fn run(
     traffic: Arc<Traffic>,
 ) -> Ended {
     let (mut reading, mut stream) = stream.split();
+    let mut writer = Writer { version, pace: Pace::default(), link, traffic };
     let mut loading = VecDeque::new();
     loop {
-        while loading.len() < LOADED_MAX
-            && let Some(job) = link.take()
-        {
-            loading.push_back(load(job, version, &traffic));
-        }
+        writer.load_ahead(&mut loading).await;
         let Some(next) = loading.pop_front() else {
-            if wait_for_work(&link, &mut reading).await {
+            if wait_for_work(&writer.link, &mut reading).await {
                 continue;
             }
             // Idle, or the peer has closed it. There is nothing on its way that a failed close could lose.
             let _ = stream.close().await;
             return Ended::Idle;
         };
-        let Some(loaded) = finished(next).await else { continue };
-        report(&loaded, &link, &traffic).await;
-        if let Err(error) = write(&mut stream, &loaded.encoded).await {
-            tracing::debug!(peer = %link.peer, %error, "outbound stream broke");
-            put_back(loaded.job, loading, &link).await;
+        let Some(loaded) = next.finished().await else { continue };
+        report(&loaded, &writer.link, &writer.traffic).await;
+        let (blocks, length) = (loaded.job.blocks.len(), loaded.len());
+        if let Err((job, error)) = writer.write(&mut stream, loaded, &mut loading).await {
+            tracing::debug!(peer = %writer.link.peer, %error, "outbound stream broke");
+            put_back(job, loading, &writer.link).await;
             return Ended::Failed;
         }
-        traffic.count_sent(loaded.encoded.len());
-        traffic.counters.messages_out.one();
-        traffic.counters.blocks_out.add(loaded.job.blocks.len() as u64);
+        if blocks > 0 {
+            writer.link.took();
+        }
+        writer.traffic.count_sent(length);
+        writer.traffic.counters.messages_out.one();
+        writer.traffic.counters.blocks_out.add(blocks as u64);
+    }
+}
+
+/// What writing goes by, for as long as the stream lives.
+struct Writer {
+    version: ProtocolVersion,
+    pace: Pace,
+    link: Arc<Link>,
+    traffic: Arc<Traffic>,
+}
+
+impl Writer {
+    /// Takes the next messages of the link. Payload behind the first is read only while the stream is quick and
+    /// there is room.
+    async fn load_ahead(&self, loading: &mut VecDeque<Loading>) {
+        while loading.len() < LOADED_MAX
+            && let Some(job) = self.link.take()
+        {
+            if job.blocks.is_empty() {
+                loading.push_back(Loading::plain(job, self.version, &self.traffic));
+                continue;
+            }
+            let held = if loading.is_empty() {
+                self.traffic.loads.reserve().await
+            } else if self.pace.is_quick() {
+                self.traffic.loads.try_reserve()
+            } else {
+                None
+            };
+            let Some(held) = held else { return self.link.put_back(job) };
+            loading.push_back(Loading::payload(job, self.version, held, &self.traffic));
+        }
+    }
+
+    /// Writes one message. As soon as the stream takes nothing, all but a piece of its payload is let go, and
+    /// what was read ahead.
+    async fn write(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        mut loaded: Loaded,
+        ahead: &mut VecDeque<Loading>,
+    ) -> Result<(), (Option<Job>, io::Error)> {
+        let length = loaded.len();
+        let mut place = 0;
+        while place < length {
+            let rest = length - place;
+            let share = loaded.held.as_ref().map_or(rest, |held| self.pace.share(rest, held));
+            if share == rest {
+                match self.write_rest(stream, &loaded, &mut place).await {
+                    Ok(()) => {}
+                    Err(error) => return Err((Some(loaded.job), error)),
+                }
+                continue;
+            }
+            let piece = loaded.copy(place, share);
+            let Loaded { job, mut held, pieces, .. } = loaded;
+            drop(pieces);
+            match &mut held {
+                Some(held) if share > LOADED_PEER_BYTES_MIN => self.traffic.loads.settle(held, share),
+                _ => held = None,
+            }
+            put_back(None, std::mem::take(ahead), &self.link).await;
+            match self.write_piece(stream, piece, held).await {
+                Ok(count) => place += count,
+                Err(error) => return Err((Some(job), error)),
+            }
+            loaded = self.reload(job).await?;
+            if loaded.len() != length {
+                let gone = io::Error::new(io::ErrorKind::NotFound, "a block has gone while it was written");
+                return Err((Some(loaded.job), gone));
+            }
+        }
+        drop(loaded);
+        stream.flush().await.map_err(|error| (None, error))
+    }
+
+    /// Writes all that is left, or returns when the stream has taken nothing for a while.
+    async fn write_rest(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        loaded: &Loaded,
+        place: &mut usize,
+    ) -> io::Result<()> {
+        let patience = if loaded.held.is_some() { PATIENCE } else { STALL_MAX };
+        let started = Instant::now();
+        loop {
+            let part = loaded.at(*place);
+            if part.is_empty() {
+                if started.elapsed() < PATIENCE {
+                    self.pace.took();
+                }
+                return Ok(());
+            }
+            match timeout(patience, stream.write(part)).await {
+                Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => *place += count?,
+                Err(_) if loaded.held.is_some() => {
+                    self.pace.stuck();
+                    return Ok(());
+                }
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
+    }
+
+    /// Writes a piece, however long that takes while the peer takes anything at all. Of a large one that stands
+    /// still only the beginning is kept; tells how much was written.
+    async fn write_piece(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        mut piece: Vec<u8>,
+        mut held: Option<Held>,
+    ) -> io::Result<usize> {
+        let started = Instant::now();
+        let (mut total, mut at) = (0, 0);
+        while at < piece.len() {
+            let patience = if held.is_some() { PATIENCE } else { STALL_MAX };
+            match timeout(patience, stream.write(&piece[at..])).await {
+                Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => at += count?,
+                Err(_) if held.is_some() => {
+                    let end = piece.len().min(at + LOADED_PEER_BYTES_MIN);
+                    piece = piece[at..end].to_vec();
+                    (total, at, held) = (total + at, 0, None);
+                }
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
+        if started.elapsed() < PATIENCE {
+            self.pace.took()
+        } else {
+            self.pace.stuck()
+        }
+        Ok(total + at)
+    }
+
+    /// Reads a message again whose payload was let go.
+    async fn reload(&self, job: Job) -> Result<Loaded, (Option<Job>, io::Error)> {
+        self.traffic.counters.reloads.one();
+        let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let Some(held) = self.traffic.loads.reserve().await else { return Err((Some(job), closed())) };
+        let loading = Loading::payload(job, self.version, held, &self.traffic);
+        loading.finished().await.ok_or_else(|| (None, closed()))
     }
 }
 
@@ -101,80 +239,12 @@ async fn report(loaded: &Loaded, link: &Link, traffic: &Traffic) {
 }
 
 /// Everything not written returns to the link, in order.
-async fn put_back(first: Job, loading: VecDeque<Loading>, link: &Link) {
-    let mut jobs = vec![first];
+async fn put_back(first: Option<Job>, loading: VecDeque<Loading>, link: &Link) {
+    let mut jobs: Vec<Job> = first.into_iter().collect();
     for next in loading {
-        jobs.extend(finished(next).await.map(|loaded| loaded.job));
+        jobs.extend(next.finished().await.map(|loaded| loaded.job));
     }
     jobs.into_iter().rev().for_each(|job| link.put_back(job));
-}
-
-/// A message whose payload is read, or being read elsewhere.
-enum Loading {
-    Ready(Box<Loaded>),
-    Reading(JoinHandle<Loaded>),
-}
-
-fn load(job: Job, version: ProtocolVersion, traffic: &Traffic) -> Loading {
-    let local = traffic.local.clone();
-    if job.blocks.is_empty() {
-        return Loading::Ready(Box::new(Loaded::read(job, version, &*local)));
-    }
-    traffic.counters.loads.one();
-    Loading::Reading(tokio::task::spawn_blocking(move || Loaded::read(job, version, &*local)))
-}
-
-/// Nothing where the reader panicked or the runtime is shutting down; the job went with it, and the peer asks
-/// again.
-async fn finished(loading: Loading) -> Option<Loaded> {
-    match loading {
-        Loading::Ready(loaded) => Some(*loaded),
-        Loading::Reading(handle) => handle.await.ok(),
-    }
-}
-
-impl Loaded {
-    fn read(job: Job, version: ProtocolVersion, local: &dyn LocalBlocks) -> Self {
-        let mut message = job.message.clone();
-        let mut missing = Vec::new();
-        for cid in &job.blocks {
-            match read_block(cid, local) {
-                Some(block) => message.blocks.push((CidPrefix::of(cid), block.data().clone())),
-                None => missing.push(cid.clone()),
-            }
-        }
-        let payload_bytes = message.blocks.iter().map(|(_, data)| data.len() as u64).sum();
-        Self { job, encoded: message.encode(version), payload_bytes, missing }
-    }
-}
-
-fn read_block(cid: &Cid, local: &dyn LocalBlocks) -> Option<Block> {
-    // Looked up a moment ago, so almost always here; the empty block is in no store.
-    match local.local(cid) {
-        Ok(found) => found.or_else(|| Block::implied_by(cid)),
-        Err(error) => {
-            tracing::warn!(%cid, %error, "block that a peer asked for could not be read");
-            None
-        }
-    }
-}
-
-async fn write(stream: &mut (impl futures::AsyncWrite + Unpin), encoded: &Encoded) -> std::io::Result<()> {
-    let head = frame::prefix(encoded.len());
-    let pieces = std::iter::once(&head[..]).chain(encoded.pieces().iter().map(|piece| &piece[..]));
-    for piece in pieces {
-        let mut rest = piece;
-        while !rest.is_empty() {
-            let written = tokio::time::timeout(STALL_MAX, stream.write(rest))
-                .await
-                .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
-            if written == 0 {
-                return Err(std::io::ErrorKind::WriteZero.into());
-            }
-            rest = &rest[written..];
-        }
-    }
-    stream.flush().await
 }
 
 /// True when the link has something; false when nothing came for a while or the peer closed the stream.
@@ -187,5 +257,5 @@ async fn wait_for_work(link: &Link, reading: &mut (impl AsyncRead + Unpin)) -> b
     let mut byte = [0];
     let closed = reading.read(&mut byte);
     let mut work = std::pin::pin!(work);
-    matches!(tokio::time::timeout(IDLE_MAX, select(&mut work, closed)).await, Ok(Either::Left(_)))
+    matches!(timeout(IDLE_MAX, select(&mut work, closed)).await, Ok(Either::Left(_)))
 }

@@ -180,6 +180,13 @@ impl Peers {
         self.read().connections.contains_key(peer)
     }
 
+    /// Connections that peers opened, with their addresses and since when.
+    pub(crate) fn inbound(&self) -> Vec<(Arc<Link>, Multiaddr, Instant)> {
+        let table = self.read();
+        let all = table.connections.values().flatten().filter(|one| one.direction == Direction::Inbound);
+        all.map(|one| (one.link.clone(), one.address.clone(), one.opened)).collect()
+    }
+
     /// A connection to the peer, the oldest one.
     pub(crate) fn link(&self, peer: &PeerId) -> Option<Arc<Link>> {
         Some(self.read().connections.get(peer)?.first()?.link.clone())

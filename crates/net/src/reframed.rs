@@ -6,6 +6,8 @@
 //! connection at a frame over 1 MiB. So a frame is read here as if the peer had sent several. Smaller frames
 //! also bound what is allocated by a length that a peer declares, and they are the grain in which reading stops.
 //!
+//! On the way out only the headers are looked at, to know how much of what streams have written has left.
+//!
 //! No byte is copied: a read of a body goes straight into the caller's buffer.
 
 use std::io;
@@ -16,6 +18,7 @@ use std::task::{Context, Poll, ready};
 use futures::{AsyncRead, AsyncWrite};
 
 use crate::unread::Unread;
+use crate::unsent::Unsent;
 
 /// Bytes of a header: version, type, flags, stream, length.
 const HEADER_BYTES: usize = 12;
@@ -43,6 +46,44 @@ pub(crate) struct Reframed<C> {
     rest: u32,
     /// What of the connection no stream has read yet.
     unread: Arc<Unread>,
+    leaving: Leaving,
+    /// What of its streams the connection has not taken yet.
+    unsent: Arc<Unsent>,
+}
+
+/// Where in which frame the bytes stand that leave.
+#[derive(Default)]
+struct Leaving {
+    header: [u8; HEADER_BYTES],
+    filled: usize,
+    /// Bytes of the body that are still to come.
+    body: usize,
+}
+
+impl Leaving {
+    /// Passes over bytes that have left; tells how many of them were bodies.
+    fn pass(&mut self, mut bytes: &[u8]) -> usize {
+        let mut bodies = 0;
+        while !bytes.is_empty() {
+            let in_body = self.body > 0;
+            let count = bytes.len().min(if in_body { self.body } else { HEADER_BYTES - self.filled });
+            let (passed, rest) = bytes.split_at(count);
+            bytes = rest;
+            if in_body {
+                self.body -= count;
+                bodies += count;
+                continue;
+            }
+            self.header[self.filled..self.filled + count].copy_from_slice(passed);
+            self.filled += count;
+            if self.filled == HEADER_BYTES {
+                let [_, kind, .., a, b, c, d] = self.header;
+                self.body = if kind == DATA { u32::from_be_bytes([a, b, c, d]) as usize } else { 0 };
+                self.filled = 0;
+            }
+        }
+        bodies
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -56,8 +97,9 @@ enum State {
 }
 
 impl<C> Reframed<C> {
-    pub(crate) const fn new(io: C, unread: Arc<Unread>) -> Self {
-        Self { io, state: State::Arriving(0), header: [0; HEADER_BYTES], flags: 0, rest: 0, unread }
+    pub(crate) fn new(io: C, unread: Arc<Unread>, unsent: Arc<Unsent>) -> Self {
+        let (header, leaving) = ([0; HEADER_BYTES], Leaving::default());
+        Self { io, state: State::Arriving(0), header, flags: 0, rest: 0, unread, leaving, unsent }
     }
 
     fn stream(&self) -> u32 {
@@ -150,7 +192,10 @@ impl<C: AsyncRead + Unpin> AsyncRead for Reframed<C> {
 
 impl<C: AsyncWrite + Unpin> AsyncWrite for Reframed<C> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(context, bytes)
+        let this = self.get_mut();
+        let count = ready!(Pin::new(&mut this.io).poll_write(context, bytes))?;
+        this.unsent.left(this.leaving.pass(&bytes[..count]));
+        Poll::Ready(Ok(count))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -178,7 +223,7 @@ mod tests {
 
     /// What comes out: type, flags, stream and length of each frame, and all bodies together.
     fn read_all(bytes: Vec<u8>, step: usize) -> (Vec<(u8, u16, u32)>, Vec<u8>) {
-        let mut reframed = Reframed::new(Cursor::new(bytes), Unread::alone());
+        let mut reframed = Reframed::new(Cursor::new(bytes), Unread::alone(), Unsent::alone());
         let mut out = Vec::new();
         let mut space = vec![0; step];
         loop {
@@ -227,7 +272,7 @@ mod tests {
     #[test]
     fn fuzz_reframed() {
         bolero::check!().with_type::<(Vec<u8>, u8)>().for_each(|(bytes, step)| {
-            let mut reframed = Reframed::new(Cursor::new(bytes.clone()), Unread::alone());
+            let mut reframed = Reframed::new(Cursor::new(bytes.clone()), Unread::alone(), Unsent::alone());
             let mut space = vec![0; usize::from(*step) + 1];
             let mut total = 0;
             while let Ok(count @ 1..) = block_on(reframed.read(&mut space)) {
@@ -240,7 +285,22 @@ mod tests {
 
     #[test]
     fn a_header_cut_off_is_an_error() {
-        let mut reframed = Reframed::new(Cursor::new(frame(DATA, 0, 1)[..7].to_vec()), Unread::alone());
+        let mut reframed =
+            Reframed::new(Cursor::new(frame(DATA, 0, 1)[..7].to_vec()), Unread::alone(), Unsent::alone());
         assert!(block_on(reframed.read(&mut [0; 12])).is_err());
+    }
+
+    #[test]
+    fn what_leaves_is_counted_however_it_is_cut() {
+        let mut bytes = frame(1, 0, 9_000_000);
+        bytes.extend(frame(DATA, 0, 5));
+        bytes.extend([7; 5]);
+        bytes.extend(frame(DATA, 4, 0));
+        bytes.extend(frame(DATA, 0, 300));
+        bytes.extend([7; 300]);
+        for step in [1, 5, 12, 100, 1000] {
+            let mut leaving = Leaving::default();
+            assert_eq!(bytes.chunks(step).map(|piece| leaving.pass(piece)).sum::<usize>(), 305, "{step}");
+        }
     }
 }

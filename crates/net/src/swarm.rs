@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use ipse_base::PeerId;
+use ipse_base::limits::QUIC_CONNECTION_BYTES_MAX;
 use libp2p::core::transport::{ListenerId, TransportError};
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -27,6 +28,7 @@ use crate::port;
 use crate::secure::Secure;
 use crate::traffic::Traffic;
 use crate::unread::UnreadBudget;
+use crate::unsent::UnsentBudget;
 
 /// The swarm closes connections that nobody wants after this. Ours are always wanted; see `handler.rs`.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -71,8 +73,10 @@ impl SwarmTask {
         let events = traffic.events.clone();
         let key = options.identity.keypair();
         let unread = UnreadBudget::new(traffic.counters.clone());
+        let unsent = UnsentBudget::new(traffic.counters.clone());
+        let muxer = Muxer::new(STREAMS_MAX, unread, unsent);
         let behaviour = Behaviour::new(key, options, traffic, peers.clone());
-        let swarm = build(key.clone(), behaviour, unread)?;
+        let swarm = build(key.clone(), behaviour, muxer)?;
         let mut task = Self { swarm, peers, events, dials: HashMap::new() };
         task.listen(&options.listen).await?;
         Ok(task)
@@ -261,18 +265,18 @@ impl SwarmTask {
     }
 }
 
-fn build(
-    key: Keypair,
-    behaviour: Behaviour,
-    unread: Arc<UnreadBudget>,
-) -> Result<Swarm<Behaviour>, StartError> {
+fn build(key: Keypair, behaviour: Behaviour, muxer: Muxer) -> Result<Swarm<Behaviour>, StartError> {
     let setup = |part| move |reason: String| StartError::Setup { part, reason };
-    let muxer = Muxer::new(STREAMS_MAX, unread);
     let builder = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(tcp::Config::default(), |key: &Keypair| Secure::new(key), move || muxer.clone())
         .map_err(|error| setup("TCP")(error.to_string()))?
-        .with_quic()
+        .with_quic_config(|mut config| {
+            config.max_connection_data = QUIC_CONNECTION_BYTES_MAX;
+            config.max_stream_data = QUIC_CONNECTION_BYTES_MAX;
+            config.max_concurrent_stream_limit = STREAMS_MAX as u32;
+            config
+        })
         .with_behaviour(|_| behaviour)
         .map_err(|error| setup("protocols")(error.to_string()))?;
     let config = |config: libp2p::swarm::Config| {

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::counters::NetCounters;
 use crate::exchange::Event;
+use crate::loads::Loads;
 use crate::pipeline::Pipeline;
 
 /// Streams that peers may have open toward us over all connections. Each may hold a message that is arriving; the
@@ -20,6 +21,7 @@ pub(crate) struct Traffic {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) local: Arc<dyn LocalBlocks>,
     pub(crate) counters: Arc<NetCounters>,
+    pub(crate) loads: Loads,
     streams: Arc<Semaphore>,
     received: AtomicU64,
     sent: AtomicU64,
@@ -43,7 +45,8 @@ impl Traffic {
     ) -> Self {
         let streams = Arc::new(Semaphore::new(INBOUND_STREAMS_MAX));
         let (received, sent) = Default::default();
-        Self { events, pipeline, local, counters, streams, received, sent }
+        let loads = Loads::new(counters.clone());
+        Self { events, pipeline, local, counters, loads, streams, received, sent }
     }
 
     /// Room for one more inbound stream, for as long as the permit lives.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use ipse_base::{Block, Codec, HashCode};
 use ipse_bitswap::{CidPrefix, Message, ProtocolVersion, WantEntry};
+use ipse_net::KeyKind;
 use libp2p::{Stream, StreamProtocol};
 use support::{BarePeer, Party, TCP, blocks, until, within, write_message};
 use tokio::sync::mpsc;
@@ -162,6 +163,63 @@ async fn a_peer_that_asks_for_everything_and_reads_nothing_costs_others_nothing(
     honest_transfer(&victim).await;
     let grown = resident_mebibytes().saturating_sub(before);
     assert!(grown < 200, "{grown} MiB");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_loaded_for_peers_that_take_nothing_is_let_go_and_read_again_when_they_take() {
+    let victim = Party::start(TCP).await;
+    let content = blocks(4, 2 * 1024 * 1024);
+    victim.memory.insert(&content);
+    let wantlist: Vec<_> = content.iter().map(|block| WantEntry::block(block.cid().clone(), 1)).collect();
+    let mut stuck = Vec::new();
+    for _ in 0..12 {
+        let mut bare = BarePeer::connect(&victim.address(), BITSWAP, 1);
+        let mut stream = within(10, bare.outbound.recv()).await.unwrap();
+        write_message(&mut stream, &Message { wantlist: wantlist.clone(), ..Message::default() }).await;
+        let answers = within(10, bare.inbound.recv()).await.unwrap();
+        stuck.push((bare, stream, answers));
+    }
+    within(20, until(|| victim.net.loaded_bytes() == 0)).await;
+    honest_transfer(&victim).await;
+    // One of them wakes up: nothing is lost of what it asked for.
+    let (_bare, _stream, mut answers) = stuck.pop().unwrap();
+    let mut taken = 0;
+    let mut space = vec![0; 64 * 1024];
+    within(20, async {
+        while taken < 4 * 2 * 1024 * 1024 {
+            taken += answers.read(&mut space).await.unwrap();
+        }
+    })
+    .await;
+    assert!(victim.net.counters().reloads.get() > 0);
+    within(20, until(|| victim.net.loaded_bytes() == 0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newcomer_gets_the_place_of_one_that_is_of_no_use_and_a_named_peer_keeps_its_own() {
+    let named = Party::start(TCP).await;
+    let victim = Party::start_with(TCP, KeyKind::Ed25519, |options| {
+        options.connections_max = 8;
+        options.protected = vec![named.net.peer_id().clone()];
+    })
+    .await;
+    // Six places: one for the named peer, which is of no use either, and five for idle ones.
+    named.connect(&victim).await;
+    let _idle: Vec<_> = (0..5).map(|_| BarePeer::connect(&victim.address(), BITSWAP, 1)).collect();
+    within(10, until(|| victim.net.peers().len() == 6)).await;
+    let friend = Party::start(TCP).await;
+    let content = blocks(4, 1000);
+    victim.memory.insert(&content);
+    friend.connect(&victim).await;
+    within(10, friend.fetch(&content)).await;
+    // More than all places, one after the other: they take those of each other.
+    for _ in 0..10 {
+        let mut bare = BarePeer::connect(&victim.address(), BITSWAP, 1);
+        within(10, bare.outbound.recv()).await.unwrap();
+    }
+    within(10, until(|| victim.net.peers().len() <= 6)).await;
+    let stays = |party: &Party| victim.net.peers().iter().any(|one| one.peer == *party.net.peer_id());
+    assert!(stays(&friend) && stays(&named));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

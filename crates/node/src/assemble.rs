@@ -104,6 +104,8 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
             mdns: settings.mdns,
             agent: agent.clone(),
             serve: settings.bitswap_server,
+            // What can't be read is told by the worker that keeps the connection.
+            protected: settings.peering.iter().filter_map(|(peer, _)| peer.parse().ok()).collect(),
             ..NetOptions::new(key.clone())
         };
         let net = Net::start(net_options, Arc::new(Sound(store.clone())), Arc::new(store.clone())).await?;

@@ -46,6 +46,11 @@ impl Links {
         self.under_way.extract_if(|_, at| *at == connection).map(|(token, _)| token).collect()
     }
 
+    /// Notes that a peer gave what we wanted. By which of its connections is not known here, so all get the credit.
+    pub(super) fn gave(&self, peer: &PeerId) {
+        self.peers.get(peer).into_iter().flat_map(|known| &known.links).for_each(|link| link.gave());
+    }
+
     pub(super) fn has(&self, peer: &PeerId) -> bool {
         self.peers.contains_key(peer)
     }

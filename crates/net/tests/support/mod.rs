@@ -181,7 +181,9 @@ impl BarePeer {
                         drop(give_inbound.try_send(opened.stream))
                     }
                     SwarmEvent::Behaviour(opened) => drop(give_outbound.try_send(opened.stream)),
-                    SwarmEvent::ConnectionClosed { .. } => return,
+                    SwarmEvent::ConnectionClosed { .. } | SwarmEvent::OutgoingConnectionError { .. } => {
+                        return;
+                    }
                     _ => {}
                 }
             }
