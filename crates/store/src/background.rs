@@ -25,6 +25,8 @@ pub(crate) fn stop(core: &Core) {
 }
 
 fn run(core: &Core) {
+    // Told when it changes, not once a second for as long as a disk is full.
+    let mut failure: Option<String> = None;
     let mut signal = lock(&core.signal);
     while !signal.stop {
         if !signal.dirty {
@@ -41,9 +43,15 @@ fn run(core: &Core) {
         drop(signal);
         let result = core.checkpoint();
         signal = lock(&core.signal);
-        if let Err(error) = result {
-            tracing::warn!(%error, "the index could not be brought up to date; trying again");
-            signal.dirty = true;
+        signal.dirty |= result.is_err();
+        let now = result.err().map(|error| error.to_string());
+        match (&failure, &now) {
+            (before, Some(error)) if before.as_ref() != Some(error) => {
+                tracing::warn!(%error, "the index could not be brought up to date; trying again");
+            }
+            (Some(_), None) => tracing::info!("the index is up to date again"),
+            _ => {}
         }
+        failure = now;
     }
 }

@@ -183,7 +183,7 @@ impl Core {
         self.make_room()?;
         let records = self.fresh_records(blocks)?;
         if records.is_empty() {
-            return Ok(self.log.check()?);
+            return Ok(self.resume()?);
         }
         let mut appender = self.log.appender();
         // Another thread may have put the same blocks meanwhile; the second look is in memory only.

@@ -240,6 +240,7 @@ impl Core {
             let begun = self.pending_mut().begin_flush();
             let Some((generation, checkpoint)) = begun else { break };
             // The index must never know of what the log could still lose.
+            self.resume()?;
             self.log.sync(checkpoint.position)?;
             self.index.apply(&generation, checkpoint)?;
             self.log.counters.checkpoints.one();
@@ -248,9 +249,15 @@ impl Core {
         Ok(())
     }
 
-    /// Returns when everything that was visible at the call is durable.
+    /// Returns when everything that was visible at the call is durable. The caller does not hold the appender.
     pub(crate) fn commit(&self) -> Result<(), LogError> {
+        self.resume()?;
         self.log.sync(self.log.written())
+    }
+
+    /// Goes on after a failure that left it open what is on the disk. The caller does not hold the appender.
+    pub(crate) fn resume(&self) -> Result<(), LogError> {
+        if self.log.check().is_err() { self.log.resume(&self.log.appender()) } else { Ok(()) }
     }
 
     /// Takes a record that is in the log already over into the index. The caller holds the appender.
@@ -266,7 +273,8 @@ impl Core {
         {
             let mut appender = self.log.appender();
             if !appender.is_marked() {
-                self.commit()?;
+                self.log.resume(&appender)?;
+                self.log.sync(appender.tail())?;
                 self.write(&mut appender, &[NewRecord::new(crate::record::RecordKind::Mark, None, &[])])?;
             }
         }

@@ -8,6 +8,7 @@ ipse_base::counters! {
         writes: "System calls that wrote them",
         writebacks: "Times the kernel was asked to begin with the writing, ahead of the sync",
         syncs: "Syncs of the log",
+        resumptions: "Times the log went on after a sync that failed",
         duplicates: "Blocks put that were here already",
         reads: "Blocks read from their segment",
         bytes_read: "Bytes of payload in them",

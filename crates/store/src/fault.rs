@@ -23,6 +23,8 @@ pub enum Fault {
     Stop,
     /// From this call on nothing can be written for want of space; reading and syncing go on.
     Full,
+    /// From this call on syncs fail by chance, one in three, and drop what they were to write; the rest goes well.
+    Syncs,
 }
 
 /// The fake disk. Clones are the same disk.
@@ -75,6 +77,7 @@ impl Change {
 enum Call {
     Read,
     Grow,
+    Sync,
     Other,
 }
 
@@ -96,6 +99,11 @@ impl State {
             Fault::Once if self.calls == at => Err(failure()),
             Fault::Stop if self.calls >= at => Err(failure()),
             Fault::Full if self.calls >= at && call == Call::Grow => Err(io::ErrorKind::StorageFull.into()),
+            Fault::Syncs
+                if self.calls >= at && call == Call::Sync && self.next_random().is_multiple_of(3) =>
+            {
+                Err(failure())
+            }
             _ => Ok(()),
         }
     }
@@ -202,6 +210,11 @@ impl FakeDisk {
         state.names = names;
     }
 
+    /// The processes that hold locks end, and the machine goes on.
+    pub fn free_locks(&self) {
+        lock(&self.state).locks.clear();
+    }
+
     /// The whole content of a file, if it is there.
     pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let state = lock(&self.state);
@@ -279,7 +292,7 @@ impl Disk for FakeDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = lock(&self.state);
-        state.call(Call::Other)?;
+        state.call(Call::Sync)?;
         let inside = |path: &PathBuf| path.parent() == Some(dir);
         state.durable_names.retain(|path, _| !inside(path));
         let now: Vec<_> =
@@ -372,7 +385,7 @@ impl DiskFile for FakeFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let result = self.with(Call::Other, |node| {
+        let result = self.with(Call::Sync, |node| {
             // Not all that is seen: what an earlier failed sync dropped stays dropped.
             for change in node.unsynced.drain(..) {
                 change.apply(&mut node.durable);

@@ -5,6 +5,7 @@
 //! `pwritev`, a commit one `fdatasync` ([`sync`]). One appender at a time; readers take no lock of it.
 
 pub(crate) mod append;
+pub(crate) mod resume;
 pub(crate) mod segments;
 pub(crate) mod sync;
 
@@ -29,23 +30,34 @@ pub enum LogError {
     /// The disk refused; what was there before is untouched.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// An earlier failure left it open what is on the disk, so nothing more is written until the store is
-    /// opened again. Reading goes on.
-    #[error("the store takes no more writes: {0}")]
+    /// What was written last could not be made durable, or cut off again. Nothing more is written until it can be,
+    /// which every later write and commit tries, and the index thread once a second. Reading goes on.
+    #[error("what was written is not durable yet: {0}")]
     Broken(DiskError),
+    /// The same, and it can't be read back, so only the next opening can go on. Reading goes on.
+    #[error("the store takes no more writes, for it can't read back what was not durable: {0}")]
+    Unreadable(DiskError),
 }
 
 impl ErrorKind for LogError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Disk(error) | Self::Broken(error) => error.kind(),
+            Self::Disk(error) | Self::Broken(error) | Self::Unreadable(error) => error.kind(),
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             Self::Disk(error) => error.hint(),
-            Self::Broken(_) => Some("check the disk, then restart; what was acknowledged is kept".into()),
+            Self::Broken(error) => {
+                let first = match error.kind() {
+                    Kind::Full => "free space on this disk",
+                    Kind::Denied => "make the disk writable again",
+                    _ => "check the disk",
+                };
+                Some(format!("{first}; what was acknowledged is kept, and writing goes on by itself"))
+            }
+            Self::Unreadable(_) => Some("check the disk, then restart; what was acknowledged is kept".into()),
         }
     }
 }
@@ -88,7 +100,7 @@ impl Log {
         lock(&self.appender)
     }
 
-    /// An error if nothing can be written any more.
+    /// An error if nothing can be written as things stand; see [`Log::resume`].
     pub(crate) fn check(&self) -> Result<(), LogError> {
         self.progress.check()
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskError};
 use crate::index::{Checkpoint, Index, IndexError};
+use crate::log::resume::write_again;
 use crate::log::segments;
 use crate::pending::{GENERATION_BYTES_MAX, Generation};
 use crate::place::Position;
@@ -184,6 +185,10 @@ fn settle_tail(segment: &Segment, from: u64) -> io::Result<u64> {
     if end != length {
         tracing::info!(segment = segment.id, cut = length.saturating_sub(end), "cutting off a torn write");
         segment.file.set_len(end)?;
+    }
+    // A process before this one may have failed to sync it and ended: written again, a sync means something.
+    if end > proven && !write_again(segment, proven, end)? {
+        return Err(io::ErrorKind::InvalidData.into());
     }
     if end > from || end != length {
         segment.file.sync_data()?;

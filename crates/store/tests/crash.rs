@@ -214,6 +214,14 @@ impl Run {
         assert_eq!(damages(store), []);
     }
 
+    /// The disk works again: so does the store, without having been opened again.
+    fn goes_on(&mut self, store: &Store) {
+        self.disk.repair();
+        self.commit(store).unwrap();
+        self.add_tree(store).unwrap();
+        self.check(store);
+    }
+
     /// What an interrupted operation left open is now as it is found.
     fn learn(&mut self, store: &Store) {
         self.uncommitted.clear();
@@ -257,6 +265,9 @@ fn run(seed: u64, fault: Fault) -> u64 {
                     break;
                 }
             }
+            if fault != Fault::Stop && run.numbers.below(2) == 0 {
+                run.goes_on(&store);
+            }
         }
         disk.crash();
         let store = open(&disk, options()).unwrap();
@@ -277,7 +288,7 @@ fn runs(name: &str, fault: Fault) {
         run(seed.parse().unwrap(), fault);
         return;
     }
-    for seed in 0..count("IPSE_STORE_CRASHES", 120) {
+    for seed in 0..count("IPSE_STORE_CRASHES", 90) {
         let outcome = std::panic::catch_unwind(|| run(seed, fault));
         assert!(outcome.is_ok(), "{name}: seed {seed} fails; run it alone with IPSE_STORE_CRASH_SEED={seed}");
     }
@@ -291,6 +302,11 @@ fn power_loss_at_any_call() {
 #[test]
 fn a_failing_call_and_then_power_loss() {
     runs("failing call", Fault::Once);
+}
+
+#[test]
+fn syncs_that_fail_and_then_power_loss() {
+    runs("failing syncs", Fault::Syncs);
 }
 
 #[test]

@@ -77,6 +77,11 @@ impl Appender {
         Checkpoint { position: self.tail(), marker: self.segment.marker }
     }
 
+    /// The segment that it is in.
+    pub(super) fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
     /// Whether a mark would say nothing new.
     pub(crate) fn is_marked(&self) -> bool {
         self.marked
@@ -94,7 +99,7 @@ impl Log {
         records: &[NewRecord<'_>],
         positions: &mut Vec<Position>,
     ) -> Result<(), LogError> {
-        self.check()?;
+        self.resume(appender)?;
         let mut rest = records;
         while !rest.is_empty() {
             let (count, bytes) = fitting(rest);

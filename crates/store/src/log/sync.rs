@@ -10,20 +10,21 @@ use crate::segment;
 
 /// How far the log is written, and how far durable.
 pub(crate) struct Progress {
-    state: Mutex<State>,
-    changed: Condvar,
+    pub(super) state: Mutex<State>,
+    pub(super) changed: Condvar,
 }
 
-struct State {
+pub(super) struct State {
     written: Position,
-    durable: Position,
+    pub(super) durable: Position,
     file: Arc<dyn DiskFile>,
-    syncing: bool,
+    pub(super) syncing: bool,
     /// A failed write was cut off and the cut is not durable yet. Until it is, what was cut could come back, so
     /// no sync is saved for want of new records.
-    cut: bool,
-    /// A failed sync may have dropped data that a later one would call durable, so there is no later one.
-    broken: Option<DiskError>,
+    pub(super) cut: bool,
+    /// A failed sync may have dropped data that a later one would call durable, so there is no later one before all
+    /// of it was written again ([`Log::resume`]).
+    pub(super) broken: Option<DiskError>,
 }
 
 impl Progress {
