@@ -119,6 +119,12 @@ pub const INDEX_CACHE_BYTES: usize = 16 * 1024 * 1024;
 /// Memory for index entries that are in the log and not yet in the index, in bytes.
 pub const INDEX_PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Least space on the disk that a store holds back so that a full disk can be cleaned up, in bytes, unless the store
+/// itself or the disk is small.
+pub const SPARE_BYTES_MIN: u64 = 16 * 1024 * 1024;
+/// Most of it.
+pub const SPARE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 /// Memory for the filter in which a collection remembers what it must keep, in bytes: enough for 10⁷ blocks with
 /// one in a thousand garbage blocks left for the next time; for more blocks, more of them.
 pub const COLLECTION_FILTER_BYTES_MAX: usize = 20 * 1024 * 1024;

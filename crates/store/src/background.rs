@@ -41,7 +41,7 @@ fn run(core: &Core) {
         }
         (signal.dirty, signal.due) = (false, false);
         drop(signal);
-        let result = core.checkpoint();
+        let result = core.checkpoint_within();
         signal = lock(&core.signal);
         signal.dirty |= result.is_err();
         let now = result.err().map(|error| error.to_string());

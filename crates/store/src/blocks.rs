@@ -180,7 +180,7 @@ impl Core {
 
     /// Makes blocks visible, those that are here already left out.
     fn put<'a>(&self, blocks: impl Iterator<Item = New<'a>>) -> Result<(), WriteError> {
-        self.make_room()?;
+        self.make_room_to_grow()?;
         let records = self.fresh_records(blocks)?;
         if records.is_empty() {
             return Ok(self.resume()?);
@@ -189,7 +189,7 @@ impl Core {
         // Another thread may have put the same blocks meanwhile; the second look is in memory only.
         let mut records = records;
         records.retain(|record| record.name.is_some_and(|cid| !self.is_pending(cid)));
-        self.write(&mut appender, &records)?;
+        self.grow(&mut appender, &records)?;
         drop(appender);
         for record in &records {
             if let Some(cid) = record.name {

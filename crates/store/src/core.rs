@@ -1,6 +1,6 @@
 //! Core: log, index and what lies between, as one. [`Store`](crate::Store) is the handle that people hold.
 //!
-//! The order of locks: flush, appender, pending. Readers take only `pending`, for a look-up in memory; nobody
+//! The order of locks: flushing, appender, pending. Readers take only `pending`, for a look-up in memory; nobody
 //! holds it across the disk.
 
 use std::sync::atomic::AtomicBool;
@@ -22,6 +22,7 @@ use crate::pins::PinMode;
 use crate::place::{Place, Position};
 use crate::quota::Quota;
 use crate::record::Header;
+use crate::spare::Spare;
 
 /// Why blocks or pins could not be written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -84,6 +85,10 @@ impl ErrorKind for WriteError {
     }
 }
 
+fn is_full<T, E: ErrorKind>(result: &Result<T, E>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() == Kind::Full)
+}
+
 /// Bytes of log after which a checkpoint is due: they bound how long an opening after a crash takes.
 const CHECKPOINT_LOG_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -110,14 +115,16 @@ pub(crate) struct Core {
     pub(crate) wake: Condvar,
     pub(crate) damaged: Damaged,
     /// One flush of the index at a time.
-    flush: Mutex<()>,
+    flushing: Mutex<()>,
     pub(crate) quota: Quota,
+    pub(crate) spare: Spare,
     /// Whether a collection runs; there is one at a time.
     pub(crate) collecting: AtomicBool,
 }
 
 impl Core {
     pub(crate) fn new(log: Log, index: Box<dyn Index>, pending: Pending, options: StoreOptions) -> Self {
+        let spare = Spare::open(&log.disk, &log.dir);
         Self {
             log,
             index,
@@ -130,8 +137,9 @@ impl Core {
             signal: Mutex::default(),
             wake: Condvar::new(),
             damaged: Damaged::default(),
-            flush: Mutex::default(),
+            flushing: Mutex::default(),
             quota: Quota::default(),
+            spare,
             collecting: AtomicBool::new(false),
         }
     }
@@ -192,8 +200,25 @@ impl Core {
         Ok(known.into_iter().map(place).collect())
     }
 
-    /// Appends records and takes note of them, in one step for whoever looks.
+    /// Appends records and takes note of them, in one step for whoever looks. On a full disk it uses what is held
+    /// back: for what frees space, or keeps the repository whole. What adds to it is for [`Core::grow`].
     pub(crate) fn write(&self, appender: &mut Appender, records: &[NewRecord<'_>]) -> Result<(), LogError> {
+        let (mut done, mut result) = self.append(appender, records);
+        while is_full(&result) && self.spare.release() {
+            let (more, again) = self.append(appender, &records[done..]);
+            done += more;
+            result = again;
+        }
+        result
+    }
+
+    /// As [`Core::write`], for what only adds.
+    pub(crate) fn grow(&self, appender: &mut Appender, records: &[NewRecord<'_>]) -> Result<(), LogError> {
+        self.append(appender, records).1
+    }
+
+    /// Answers also how many of the records are in the log.
+    fn append(&self, appender: &mut Appender, records: &[NewRecord<'_>]) -> (usize, Result<(), LogError>) {
         let mut positions = Vec::with_capacity(records.len());
         let result = self.log.append(appender, records, &mut positions);
         let mut pending = self.pending_mut();
@@ -209,7 +234,13 @@ impl Core {
         // After the index knows, so that whoever reads the old block now finds that it is forgotten.
         self.hot.forget(records.iter().zip(&positions).filter_map(|(record, _)| record.removed()));
         self.wake_background(due);
-        result
+        (positions.len(), result)
+    }
+
+    /// Begins the next segment, also on a full disk.
+    pub(crate) fn roll(&self, appender: &mut Appender) -> Result<(), LogError> {
+        let rolled = self.log.roll(appender);
+        if is_full(&rolled) && self.spare.release() { self.log.roll(appender) } else { rolled }
     }
 
     fn wake_background(&self, due: bool) {
@@ -232,9 +263,30 @@ impl Core {
         Ok(())
     }
 
-    /// Brings the index up to the end of the log as it is at the call.
+    /// As [`Core::make_room`], for what only adds: it leaves alone what is held back for a full disk.
+    pub(crate) fn make_room_to_grow(&self) -> Result<(), WriteError> {
+        self.spare.check(|| self.log_bytes()).map_err(LogError::from)?;
+        while self.pending().active.bytes() > GENERATION_BYTES_MAX {
+            self.checkpoint_within()?;
+        }
+        Ok(())
+    }
+
+    /// Brings the index up to the end of the log as it is at the call, also on a full disk.
     pub(crate) fn checkpoint(&self) -> Result<(), WriteError> {
-        let _one = lock(&self.flush);
+        let brought = self.checkpoint_within();
+        if is_full(&brought) && self.spare.release() { self.checkpoint_within() } else { brought }
+    }
+
+    /// The same within the space that is not held back.
+    pub(crate) fn checkpoint_within(&self) -> Result<(), WriteError> {
+        self.flush()?;
+        self.spare.keep(self.log_bytes());
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), WriteError> {
+        let _one = lock(&self.flushing);
         // After a failure an older generation is still on its way, so there may be two to flush.
         for _ in 0..2 {
             let begun = self.pending_mut().begin_flush();
@@ -247,6 +299,12 @@ impl Core {
             self.pending_mut().flushing = None;
         }
         Ok(())
+    }
+
+    /// Bytes of all segments, holes counted, by their number alone.
+    fn log_bytes(&self) -> u64 {
+        let earlier = self.log.segments.ids().map_or(0, |ids| ids.len().saturating_sub(1) as u64);
+        earlier * self.options.segment_bytes + self.log.written().offset
     }
 
     /// Returns when everything that was visible at the call is durable. The caller does not hold the appender.
@@ -279,6 +337,6 @@ impl Core {
             }
         }
         self.commit()?;
-        self.checkpoint()
+        self.flush()
     }
 }

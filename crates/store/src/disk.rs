@@ -67,6 +67,12 @@ pub trait Disk: Send + Sync {
     /// The system's error.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// Bytes of the file system that a path is on, or would be.
+    ///
+    /// # Errors
+    /// The system's error.
+    fn bytes(&self, path: &Path) -> io::Result<u64>;
+
     /// Takes a lock that ends with the process at the latest; `None` where somebody else holds it.
     ///
     /// # Errors
@@ -149,6 +155,14 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// The system's error.
     fn allocated(&self) -> io::Result<u64>;
+
+    /// Makes a file at least so long, and takes the space for all of it, so that a full disk does not take it
+    /// away again; new bytes are zero. Answers false where the file system can't do that, and changes nothing then.
+    /// On an error part of it may be taken.
+    ///
+    /// # Errors
+    /// The system's error.
+    fn allocate(&self, length: u64) -> io::Result<bool>;
 
     /// Gives a range back to the file system; it reads as zeros afterwards. Answers false where the file
     /// system can't do that, and changes nothing then.

@@ -3,16 +3,21 @@
 //! What was not synced, data and names alike, is lost, kept or torn at a [`FakeDisk::crash`]; any call can be
 //! made to fail. Never part of a running node.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::disk::{Disk, DiskFile, HeldLock, OpenMode};
 use crate::lock;
 
 /// Bytes that reach the medium together or not at all.
 const SECTOR_BYTES: usize = 512;
+
+/// Files take whole pages.
+const PAGE_BYTES: u64 = 4096;
+/// The size of the disk, as far as somebody asks.
+const DISK_BYTES: u64 = 16 * 1024 * 1024;
 
 /// How a planned failure goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +26,7 @@ pub enum Fault {
     Once,
     /// This call and all later ones do: the machine has stopped.
     Stop,
-    /// From this call on nothing can be written for want of space; reading and syncing go on.
+    /// From this call on files take no more pages than they do then, in all. What is given back can be taken again.
     Full,
     /// From this call on syncs fail by chance, one in three, and drop what they were to write; the rest goes well.
     Syncs,
@@ -43,10 +48,14 @@ struct State {
     locks: HashSet<PathBuf>,
     calls: u64,
     fault: Option<(u64, Fault)>,
+    /// Pages that files may take.
+    pages_max: Option<u64>,
 }
 
 #[derive(Default)]
 struct Node {
+    /// Pages that the file takes; the others are holes.
+    pages: BTreeSet<u64>,
     now: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<Change>,
@@ -55,6 +64,27 @@ struct Node {
 enum Change {
     Write(u64, Vec<u8>),
     SetLen(u64),
+}
+
+/// What a change does to the space that a file takes.
+enum Space {
+    /// Takes the pages of this range.
+    Take(std::ops::Range<u64>),
+    /// Gives back the whole pages of this range.
+    Give(std::ops::Range<u64>),
+}
+
+impl Node {
+    /// The pages of a range that the file does not have yet.
+    fn missing(&self, range: &std::ops::Range<u64>) -> Vec<u64> {
+        let pages = range.start / PAGE_BYTES..range.end.div_ceil(PAGE_BYTES);
+        pages.filter(|page| !self.pages.contains(page)).collect()
+    }
+
+    fn give(&mut self, range: &std::ops::Range<u64>) {
+        let pages = range.start.div_ceil(PAGE_BYTES)..range.end / PAGE_BYTES;
+        self.pages.retain(|page| !pages.contains(page));
+    }
 }
 
 impl Change {
@@ -72,11 +102,10 @@ impl Change {
     }
 }
 
-/// What a call does; a full disk refuses only those that may need more space.
+/// What a call does.
 #[derive(PartialEq, Eq)]
 enum Call {
     Read,
-    Grow,
     Sync,
     Other,
 }
@@ -91,6 +120,19 @@ impl State {
         self.next_random().is_multiple_of(2)
     }
 
+    /// Pages of all files that have a name, and one for each name.
+    fn pages(&self) -> u64 {
+        self.names.values().map(|&node| self.nodes[node].pages.len() as u64 + 1).sum()
+    }
+
+    /// Whether so many pages more can be had.
+    fn has_room(&self, pages: u64) -> io::Result<()> {
+        match self.pages_max {
+            Some(max) if pages > 0 && self.pages() + pages > max => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+
     fn call(&mut self, call: Call) -> io::Result<()> {
         self.calls += 1;
         let Some((at, fault)) = self.fault else { return Ok(()) };
@@ -98,7 +140,10 @@ impl State {
         match fault {
             Fault::Once if self.calls == at => Err(failure()),
             Fault::Stop if self.calls >= at => Err(failure()),
-            Fault::Full if self.calls >= at && call == Call::Grow => Err(io::ErrorKind::StorageFull.into()),
+            Fault::Full if self.calls >= at && self.pages_max.is_none() => {
+                self.pages_max = Some(self.pages());
+                Ok(())
+            }
             Fault::Syncs
                 if self.calls >= at && call == Call::Sync && self.next_random().is_multiple_of(3) =>
             {
@@ -126,6 +171,10 @@ impl State {
                 }
             }
         }
+        let pages = image.chunks(PAGE_BYTES as usize).zip(0..);
+        let taken = pages.filter(|(page, _)| page.iter().any(|byte| *byte != 0)).map(|(_, number)| number);
+        let reserved = self.nodes[index].pages.range(..(image.len() as u64).div_ceil(PAGE_BYTES));
+        self.nodes[index].pages = taken.chain(reserved.copied()).collect();
         self.nodes[index].now = image.clone();
         self.nodes[index].durable = image;
     }
@@ -165,6 +214,7 @@ impl FakeDisk {
                 locks: HashSet::new(),
                 calls: 0,
                 fault: None,
+                pages_max: None,
             })),
         }
     }
@@ -173,11 +223,20 @@ impl FakeDisk {
     pub fn fail(&self, after: u64, fault: Fault) {
         let mut state = lock(&self.state);
         state.fault = Some((state.calls + after, fault));
+        state.pages_max = None;
     }
 
-    /// Forgets a planned failure.
+    /// From now on files take at most so many bytes more than they do, in all.
+    pub fn limit(&self, more: u64) {
+        let mut state = lock(&self.state);
+        state.pages_max = Some(state.pages() + more / PAGE_BYTES);
+    }
+
+    /// Forgets a planned failure, and a limit.
     pub fn repair(&self) {
-        lock(&self.state).fault = None;
+        let mut state = lock(&self.state);
+        state.fault = None;
+        state.pages_max = None;
     }
 
     /// Calls made so far.
@@ -191,6 +250,7 @@ impl FakeDisk {
         let mut state = lock(&self.state);
         state.life += 1;
         state.fault = None;
+        state.pages_max = None;
         state.locks.clear();
         let paths: HashSet<PathBuf> = state.names.keys().chain(state.durable_names.keys()).cloned().collect();
         let mut paths: Vec<_> = paths.into_iter().collect();
@@ -221,8 +281,10 @@ impl FakeDisk {
         state.names.get(path).map(|&node| state.nodes[node].now.clone())
     }
 
-    fn content_len(&self, node: usize) -> u64 {
-        lock(&self.state).nodes[node].now.len() as u64
+    /// Bytes that a file takes, holes left out; none where it is not there.
+    pub fn allocated(&self, path: &Path) -> u64 {
+        let state = lock(&self.state);
+        state.names.get(path).map_or(0, |&node| state.nodes[node].pages.len() as u64 * PAGE_BYTES)
     }
 
     /// Changes a file behind everybody's back, on the medium too.
@@ -244,12 +306,13 @@ impl Disk for FakeDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = lock(&self.state);
         let found = state.names.get(path).copied();
-        state.call(if found.is_some() { Call::Other } else { Call::Grow })?;
+        state.call(Call::Other)?;
         let node = match (found, mode) {
             (Some(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
             (Some(node), _) => node,
             (None, OpenMode::Existing) => return Err(io::ErrorKind::NotFound.into()),
             (None, _) => {
+                state.has_room(1)?;
                 state.nodes.push(Node::default());
                 let node = state.nodes.len() - 1;
                 state.names.insert(path.to_path_buf(), node);
@@ -301,6 +364,10 @@ impl Disk for FakeDisk {
         Ok(())
     }
 
+    fn bytes(&self, _path: &Path) -> io::Result<u64> {
+        Ok(DISK_BYTES)
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn HeldLock>>> {
         let mut state = lock(&self.state);
         state.call(Call::Other)?;
@@ -341,20 +408,32 @@ struct FakeFile {
 impl FakeFile {
     /// Runs a call on the file, unless it fails by plan or the handle is of an earlier life.
     fn with<T>(&self, call: Call, work: impl FnOnce(&mut Node) -> io::Result<T>) -> io::Result<T> {
+        work(&mut self.called(call)?.nodes[self.node])
+    }
+
+    fn called(&self, call: Call) -> io::Result<MutexGuard<'_, State>> {
         let mut state = lock(&self.disk.state);
         if state.life != self.life {
             return Err(io::Error::other("handle of an earlier life"));
         }
         state.call(call)?;
-        work(&mut state.nodes[self.node])
+        Ok(state)
     }
 
-    fn change(&self, call: Call, change: Change) -> io::Result<()> {
-        self.with(call, |node| {
-            change.apply(&mut node.now);
-            node.unsynced.push(change);
-            Ok(())
-        })
+    fn change(&self, change: Change, space: &Space) -> io::Result<()> {
+        let mut state = self.called(Call::Other)?;
+        if let Space::Take(range) = space {
+            let missing = state.nodes[self.node].missing(range);
+            state.has_room(missing.len() as u64)?;
+            state.nodes[self.node].pages.extend(missing);
+        }
+        let node = &mut state.nodes[self.node];
+        if let Space::Give(range) = space {
+            node.give(range);
+        }
+        change.apply(&mut node.now);
+        node.unsynced.push(change);
+        Ok(())
     }
 }
 
@@ -369,14 +448,17 @@ impl DiskFile for FakeFile {
 
     fn write_at(&self, offset: u64, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
-        let result = self.change(Call::Grow, Change::Write(offset, bytes.clone()));
+        let range = offset..offset + bytes.len() as u64;
+        let result = self.change(Change::Write(offset, bytes.clone()), &Space::Take(range));
         if result.is_err() {
             // A write that failed may have gone in part.
             let mut state = lock(&self.disk.state);
             let part = state.next_random() as usize % (bytes.len() + 1);
-            if state.life == self.life && part > 0 {
+            let missing = state.nodes[self.node].missing(&(offset..offset + part as u64));
+            if state.life == self.life && part > 0 && state.has_room(missing.len() as u64).is_ok() {
                 let change = Change::Write(offset, bytes[..part].to_vec());
                 let node = &mut state.nodes[self.node];
+                node.pages.extend(missing);
                 change.apply(&mut node.now);
                 node.unsynced.push(change);
             }
@@ -403,8 +485,7 @@ impl DiskFile for FakeFile {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        let grows = self.disk.content_len(self.node) < length;
-        self.change(if grows { Call::Grow } else { Call::Other }, Change::SetLen(length))
+        self.change(Change::SetLen(length), &Space::Give(length..u64::MAX))
     }
 
     fn len(&self) -> io::Result<u64> {
@@ -412,15 +493,16 @@ impl DiskFile for FakeFile {
     }
 
     fn allocated(&self) -> io::Result<u64> {
-        // As if every page of zeros were a hole.
-        self.with(Call::Read, |node| {
-            let pages = node.now.chunks(4096).filter(|page| page.iter().any(|byte| *byte != 0));
-            Ok(pages.count() as u64 * 4096)
-        })
+        self.with(Call::Read, |node| Ok(node.pages.len() as u64 * PAGE_BYTES))
+    }
+
+    fn allocate(&self, length: u64) -> io::Result<bool> {
+        self.change(Change::SetLen(length), &Space::Take(0..length)).map(|()| true)
     }
 
     fn punch(&self, offset: u64, length: u64) -> io::Result<bool> {
         let zeros = vec![0; length as usize];
-        self.change(Call::Other, Change::Write(offset, zeros)).map(|()| true)
+        let range = offset..offset + length;
+        self.change(Change::Write(offset, zeros), &Space::Give(range)).map(|()| true)
     }
 }

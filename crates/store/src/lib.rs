@@ -52,6 +52,7 @@ mod repo;
 mod scan;
 mod scrub;
 mod segment;
+mod spare;
 mod store;
 mod verify;
 

@@ -136,7 +136,7 @@ impl Core {
     }
 
     fn set_pins(&self, pins: &[Pin]) -> Result<(), PinError> {
-        self.make_room()?;
+        self.make_room_to_grow()?;
         let mut appender = self.log.appender();
         let cids: Vec<&Cid> = pins.iter().map(|pin| &pin.cid).collect();
         let old = self.pins_on(&cids)?;
@@ -161,7 +161,7 @@ impl Core {
         }
         let records: Vec<_> =
             values.iter().map(|(cid, value)| NewRecord::new(RecordKind::Pin, Some(cid), value)).collect();
-        Ok(self.write(&mut appender, &records)?)
+        Ok(self.grow(&mut appender, &records)?)
     }
 
     fn unset_pins(&self, cids: &[Cid]) -> Result<(), PinError> {

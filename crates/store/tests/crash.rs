@@ -160,6 +160,17 @@ impl Run {
         Ok(())
     }
 
+    /// A collection that nothing comes between.
+    fn collect_alone(&mut self, store: &Store) -> Outcome {
+        self.expected.blocks.values_mut().for_each(|entry| entry.1 = Known::Open);
+        self.uncommitted.clear();
+        self.undeleted.clear();
+        let plan = store.plan_collection()?;
+        store.collect(&plan, &mut |_| {})?;
+        self.expected.blocks.values_mut().for_each(|entry| entry.1 = Known::Gone);
+        Ok(())
+    }
+
     fn write_something(&mut self, store: &Store) -> Outcome {
         match self.numbers.below(6) {
             0..3 => self.put(store),
@@ -235,6 +246,12 @@ impl Run {
     }
 }
 
+/// Whether the store holds space back for collections, and did not have to use it yet.
+fn holds_back(disk: &FakeDisk) -> bool {
+    let spare = disk.paths().into_iter().find(|path| path.ends_with("spare"));
+    spare.is_some_and(|path| disk.allocated(&path) > 0)
+}
+
 /// The segments with their lengths and checksums.
 fn images(disk: &FakeDisk) -> Vec<(std::path::PathBuf, usize, u32)> {
     let image = |path: std::path::PathBuf| {
@@ -264,6 +281,9 @@ fn run(seed: u64, fault: Fault) -> u64 {
                 if run.step(&store).is_err() && fault == Fault::Stop {
                     break;
                 }
+            }
+            if fault == Fault::Full && holds_back(&disk) {
+                run.collect_alone(&store).unwrap();
             }
             if fault != Fault::Stop && run.numbers.below(2) == 0 {
                 run.goes_on(&store);

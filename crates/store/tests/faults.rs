@@ -200,6 +200,7 @@ fn what_an_opening_could_not_sync_the_next_one_does() {
 
 #[test]
 fn a_failed_deletion_does_not_come_to_life_after_a_crash() {
+    let mut failed = 0;
     for seed in 0..100 {
         let disk = FakeDisk::new(seed);
         let store = open(&disk, options()).unwrap();
@@ -207,9 +208,10 @@ fn a_failed_deletion_does_not_come_to_life_after_a_crash() {
         let cids: Vec<Cid> = blocks.iter().map(|block| block.cid().clone()).collect();
         store.put_blocks(&blocks).unwrap();
         store.commit_blocks().unwrap();
-        disk.fail(1, Fault::Full);
-        assert!(store.delete(&cids).is_err());
-        // All are still there, so nothing is written; but the acknowledgement must hold.
+        disk.fail(1 + seed % 4, Fault::Once);
+        failed += u64::from(store.delete(&cids).is_err());
+        disk.repair();
+        // Where it failed all are still there, so nothing is written; but the acknowledgement must hold.
         store.put_blocks(&blocks).unwrap();
         store.commit_blocks().unwrap();
         disk.crash();
@@ -219,4 +221,66 @@ fn a_failed_deletion_does_not_come_to_life_after_a_crash() {
             assert!(store.has(cid).unwrap(), "seed {seed}: {cid}");
         }
     }
+    assert!(failed > 0);
+}
+
+/// Fills the disk with loose blocks, until it takes no more.
+fn fill(store: &Store) -> usize {
+    let more = |number: &u64| store.put_blocks(&[leaf(*number, 9000)]).is_ok();
+    (1000..).take_while(more).count()
+}
+
+#[test]
+fn a_full_disk_is_cleaned_up_out_of_what_is_held_back() {
+    let disk = FakeDisk::new(1);
+    let store = open(&disk, options()).unwrap();
+    let mut done = Acknowledged::default();
+    write(&store, &mut done).unwrap();
+    let (unpinned, deleted) = (done.pins[1].clone(), leaf(1000, 9000));
+    disk.limit(100 * 4096);
+    let filled = fill(&store);
+    assert!(filled > 10);
+    // Nothing more is taken, and it is not the space held back that is used up by trying.
+    let error = store.put_blocks(&[leaf(1, 9000)]).unwrap_err();
+    assert_eq!(error.kind(), Kind::Full, "{error}");
+    store.unpin(&[unpinned]).unwrap();
+    assert_eq!(store.delete(std::slice::from_ref(deleted.cid())).unwrap(), 1);
+    let collected = collect(&store).unwrap();
+    assert!(
+        collected.blocks as usize >= filled - 1 && collected.freed_bytes > filled as u64 * 8000,
+        "{collected:?}"
+    );
+    // With the space the writing comes back, and what is held back.
+    assert!(fill(&store) > filled / 2);
+    collect(&store).unwrap();
+    done.pins.remove(1);
+    done.blocks = Vec::new();
+    check(&store, &done);
+    disk.crash();
+    drop(store);
+    check(&open(&disk, options()).unwrap(), &done);
+}
+
+#[test]
+fn nothing_grows_while_the_space_held_back_is_given_up() {
+    let disk = FakeDisk::new(1);
+    let store = open(&disk, options()).unwrap();
+    let leaves: Vec<_> = (0..400).map(|number| leaf(number, 100)).collect();
+    store.put_blocks(&leaves).unwrap();
+    store.checkpoint().unwrap();
+    disk.limit(0);
+    let cids: Vec<Cid> = leaves.iter().map(|block| block.cid().clone()).collect();
+    for some in cids.chunks(50) {
+        store.delete(some).unwrap();
+        store.checkpoint().unwrap();
+    }
+    // The next process knows of it too.
+    drop(store);
+    let store = open(&disk, options()).unwrap();
+    let error = store.put_blocks(&[leaf(100, 10)]).unwrap_err();
+    assert_eq!(error.kind(), Kind::Full, "{error}");
+    disk.repair();
+    store.put_blocks(&[leaf(100, 10)]).unwrap();
+    let spare = disk.paths().into_iter().find(|path| path.ends_with("spare")).unwrap();
+    assert_eq!(disk.content(&spare).unwrap().len(), 1 << 20);
 }

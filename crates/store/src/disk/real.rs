@@ -54,6 +54,12 @@ impl Disk for RealDisk {
         File::open(dir)?.sync_all()
     }
 
+    fn bytes(&self, path: &Path) -> io::Result<u64> {
+        let there = path.ancestors().find(|path| path.exists()).unwrap_or(path);
+        let system = rustix::fs::statvfs(there)?;
+        Ok(system.f_blocks.saturating_mul(system.f_frsize))
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn HeldLock>>> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -124,6 +130,10 @@ impl DiskFile for RealFile {
         Ok(self.0.metadata()?.blocks() * 512)
     }
 
+    fn allocate(&self, length: u64) -> io::Result<bool> {
+        allocate(&self.0, length)
+    }
+
     fn punch(&self, offset: u64, length: u64) -> io::Result<bool> {
         punch(&self.0, offset, length)
     }
@@ -191,6 +201,21 @@ fn begin_writing(file: &File, offset: u64, length: u64) {
 
 #[cfg(not(target_os = "linux"))]
 fn begin_writing(_file: &File, _offset: u64, _length: u64) {}
+
+#[cfg(target_os = "linux")]
+fn allocate(file: &File, length: u64) -> io::Result<bool> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    match fallocate(file, FallocateFlags::empty(), 0, length) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allocate(_file: &File, _length: u64) -> io::Result<bool> {
+    Ok(false)
+}
 
 #[cfg(target_os = "linux")]
 fn punch(file: &File, offset: u64, length: u64) -> io::Result<bool> {

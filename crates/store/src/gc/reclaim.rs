@@ -63,7 +63,7 @@ pub(super) fn reclaim(core: &Core, swept: &Swept, collected: &mut Collected) -> 
         let allocated = file.map_or(Ok(tail.offset), |file| file.allocated());
         let allocated = disk_result(core, tail.segment, "measure", allocated)?.min(tail.offset);
         if is_worth_copying(core, allocated, alive(tail.segment)) {
-            core.log.roll(&mut appender)?;
+            core.roll(&mut appender)?;
         }
     }
     let active = core.log.written().segment;
