@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::counters::NetCounters;
 use crate::exchange::{Event, Taken};
-use crate::registry::Registry;
+use crate::registry::{Claim, Registry};
 
 /// Bytes of frames that wait for a hash thread or are under one.
 const QUEUED_BYTES_MAX: usize = 2 * BITSWAP_MESSAGE_BYTES_MAX;
@@ -155,18 +155,21 @@ impl Outlets {
             reports.push((event, arrived.permit));
         }
         let stored = self.store(&wanted);
-        // The exchange hears first: a session that has all it wanted may end at once, and what arrived for it
-        // would then count as not wanted.
+        // Taken out before the exchange hears of them: it would find them visible and wanted, and have them read
+        // back from the store.
+        let claims: Vec<Claim> = wanted.iter().map(|block| self.registry.claim(block.cid().hash())).collect();
+        // It hears first: a session that has all it wanted may end at once, and what arrived for it would then
+        // count as not wanted.
         for (event, permit) in reports {
             drop(permit);
             // The exchange always drains its events, and is gone only when the net is shutting down.
             let _ = self.events.blocking_send(event);
         }
-        for block in &wanted {
+        for (block, claim) in wanted.iter().zip(claims) {
             if stored {
-                self.registry.deliver(block);
+                claim.deliver(block);
             } else {
-                self.registry.fail(block.cid().hash(), AbsentReason::Failed);
+                claim.fail(AbsentReason::Failed);
             }
         }
     }

@@ -18,6 +18,29 @@ struct Wanted {
     inbox: Arc<Inbox>,
 }
 
+/// Those who want a block, taken out of the registry: to be answered by whoever holds this.
+#[must_use]
+pub(crate) struct Claim(Vec<Wanted>);
+
+impl Claim {
+    /// Hands over the block, which is visible by now.
+    pub(crate) fn deliver(self, block: &Block) {
+        for wanted in self.0 {
+            match block.renamed(wanted.cid) {
+                Ok(block) => wanted.inbox.put(block),
+                Err(error) => tracing::error!(%error, "a want was filed under another hash"),
+            }
+        }
+    }
+
+    /// Tells that the block can't be had.
+    pub(crate) fn fail(self, reason: AbsentReason) {
+        for wanted in self.0 {
+            wanted.inbox.put_absent(wanted.cid, reason);
+        }
+    }
+}
+
 /// See the module.
 #[derive(Default)]
 pub(crate) struct Registry {
@@ -56,27 +79,15 @@ impl Registry {
         names
     }
 
-    /// Hands a block, which is visible by now, to everyone who wants it.
-    pub(crate) fn deliver(&self, block: &Block) {
-        for wanted in self.take(block.cid().hash()) {
-            match block.renamed(wanted.cid) {
-                Ok(block) => wanted.inbox.put(block),
-                Err(error) => tracing::error!(%error, "a want was filed under another hash"),
-            }
-        }
+    /// Takes out who wants the block with this hash. Whoever has taken it is the one who answers.
+    pub(crate) fn claim(&self, hash: &Multihash) -> Claim {
+        Claim(self.take(hash))
     }
 
     /// Tells everyone who wants it that a block is visible; they read it when they come to it.
     pub(crate) fn stored(&self, hash: &Multihash) {
         for wanted in self.take(hash) {
             wanted.inbox.put_stored(wanted.cid);
-        }
-    }
-
-    /// Tells everyone who wants it that a block can't be had.
-    pub(crate) fn fail(&self, hash: &Multihash, reason: AbsentReason) {
-        for wanted in self.take(hash) {
-            wanted.inbox.put_absent(wanted.cid, reason);
         }
     }
 

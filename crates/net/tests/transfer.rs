@@ -44,6 +44,9 @@ async fn five_thousand_small_blocks_in_both_directions() {
     other.memory.insert(second);
     one.connect(&other).await;
     within(60, async { tokio::join!(one.fetch(second), other.fetch(first)) }).await;
+    // What a session waits for comes to it straight from the hash, and is not read back from the store.
+    assert_eq!(one.net.counters().deliveries_stored.get(), 0);
+    assert_eq!(other.net.counters().deliveries_stored.get(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
