@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use super::command::{self, Output, Ran, tail};
 use super::guard::Guarded;
 use super::program::Program;
-use super::{http, process};
+use super::{content, http, process};
 use crate::Outcome;
 
 /// The flags of the import profile with large raw leaves.
 pub(crate) const LARGE: &[&str] = &["--cid-version=1", "--raw-leaves", "--chunker=size-1048576"];
 
-/// A node under test. Its repository and its daemon go when it is dropped.
+/// A node under test. Its daemon ends and its repository is emptied when it is dropped.
 pub(crate) struct Node {
     program: Program,
     pub(crate) repo: PathBuf,
@@ -33,7 +33,9 @@ pub(crate) struct Node {
 impl Node {
     /// Initializes a repository for loopback only: no bootstrap, routing, multicast, telemetry.
     pub(crate) fn init(program: &Program, repo: PathBuf) -> Outcome<Self> {
-        let _ = fs::remove_dir_all(&repo);
+        if repo.exists() {
+            content::lay_aside(&repo);
+        }
         fs::create_dir_all(&repo)?;
         let [api, gateway, swarm] = [http::free_port()?, http::free_port()?, http::free_port()?];
         let mut node =
@@ -194,9 +196,9 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // A daemon that did not stop is killed, then its repository goes.
+        // A daemon that did not stop is killed, then its repository is out of the way.
         let _ = self.stop();
         self.daemon = None;
-        let _ = fs::remove_dir_all(&self.repo);
+        content::lay_aside(&self.repo);
     }
 }

@@ -8,6 +8,7 @@ use crate::compare::bench::Bench;
 use crate::compare::round::{Limits, Round};
 use crate::compare::row::{Row, Target};
 use crate::lab::command::Ran;
+use crate::lab::content;
 use crate::lab::http::here;
 use crate::lab::limits::settle;
 use crate::lab::node::Node;
@@ -267,7 +268,8 @@ fn folder(round: &mut Round, server: &Node, peer: &str) -> Outcome<()> {
     let idle = client.run_quietly(&["version"])?.seconds;
     let ran = client.run_quietly(&["get", "-o", path, &cid])?;
     round.record("far.folder", (ran.seconds - idle).max(0.0) / 0.050);
-    Ok(std::fs::remove_dir_all(&target)?)
+    content::lay_aside(&target);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::Outcome;
 use crate::compare::bench::Bench;
 use crate::compare::round::{Limits, Round};
 use crate::compare::row::{Row, Target};
+use crate::lab::content;
 use crate::lab::limits::settle;
 use crate::lab::node::LARGE;
 use crate::lab::raw::Transport;
@@ -133,5 +134,6 @@ fn folder_of_files(
     let (ran, peak) = node.with_peak(|| node.run_quietly(&["get", "-o", path, cid]))?;
     round.record(row, files as f64 / ran.seconds);
     round.record("fetch.peak", peak);
-    Ok(std::fs::remove_dir_all(&target)?)
+    content::lay_aside(&target);
+    Ok(())
 }
