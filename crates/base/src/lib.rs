@@ -16,6 +16,7 @@
 
 mod base_encoding;
 mod block;
+mod buffer;
 mod cid;
 mod codec;
 mod counter;
@@ -30,6 +31,7 @@ pub mod varint;
 
 pub use base_encoding::{Base, BaseError};
 pub use block::{Block, BlockError};
+pub use buffer::{Buffer, Buffers};
 pub use cid::{Cid, CidError, Version};
 pub use codec::Codec;
 pub use counter::{Count, Counted, Counter};

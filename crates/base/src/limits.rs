@@ -140,6 +140,9 @@ pub const CACHED_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// into it, so a stream goes round in a few buffers.
 pub const READ_POOL_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The same for messages of peers: what arrives goes round in the memory of what was passed on.
+pub const FRAME_POOL_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Memory for what the gateway remembers of paths it has answered, in bytes: some hundred bytes a path, and 72
 /// for each leaf of a large file.
 pub const GATEWAY_CACHE_BYTES: usize = 4 * 1024 * 1024;
@@ -221,6 +224,7 @@ const _: () = {
             + INDEX_PENDING_BYTES_MAX
             + BLOCK_CACHE_BYTES
             + READ_POOL_BYTES_MAX
+            + FRAME_POOL_BYTES_MAX
             + UNCONSUMED_BYTES_MAX as usize
             <= PROCESS_BYTES_BUDGET
     );

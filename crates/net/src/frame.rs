@@ -1,14 +1,16 @@
 //! Frames of a stream: an unsigned varint with the length, then so many bytes.
 //!
 //! On the data path this is where a peer's bytes are put together: once, into one buffer that the message's
-//! blocks are then slices of. The length is the peer's word, so a buffer is never more than eight times what has
-//! arrived, nor more than the limit; a frame over the limit is refused before anything is allocated for it.
+//! blocks are then slices of. The length is the peer's word, so new memory is never more than eight times what has
+//! arrived, nor more than the limit; a frame over the limit is refused before anything is allocated for it. Memory
+//! of earlier frames is at hand without that: it is bounded, and whoever finds none takes his own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use futures::{AsyncRead, AsyncReadExt};
+use ipse_base::Buffers;
 use ipse_base::varint::{self, VarintError};
 
 /// Most bytes read before the length of a frame is known. Small frames come out of it whole.
@@ -39,6 +41,7 @@ pub(crate) enum FrameError {
 pub(crate) struct FrameReader<S> {
     stream: S,
     limit: usize,
+    buffers: Arc<Buffers>,
     /// Bytes read that belong to no finished frame yet.
     head: BytesMut,
     /// Bytes of long frames so far.
@@ -46,8 +49,8 @@ pub(crate) struct FrameReader<S> {
 }
 
 impl<S: AsyncRead + Unpin> FrameReader<S> {
-    pub(crate) fn new(stream: S, limit: usize) -> Self {
-        Self { stream, limit, head: BytesMut::new(), arrived: Arc::default() }
+    pub(crate) fn new(stream: S, limit: usize, buffers: Arc<Buffers>) -> Self {
+        Self { stream, limit, buffers, head: BytesMut::new(), arrived: Arc::default() }
     }
 
     /// The count of bytes that long frames have brought, for whoever watches one arrive.
@@ -86,18 +89,35 @@ impl<S: AsyncRead + Unpin> FrameReader<S> {
     }
 
     async fn long_frame(&mut self, length: usize) -> Result<Bytes, FrameError> {
-        let mut frame = vec![0; length.min(FIRST_BYTES)];
-        let mut filled = self.head.len();
-        if frame.len() < filled {
+        if let Some(mut frame) = self.buffers.take_free(length) {
+            let filled = self.start(frame.as_mut());
+            self.fill(frame.as_mut(), filled).await?;
+            return Ok(frame.into_bytes());
+        }
+        let mut frame = vec![0; length.min(FIRST_BYTES.max(self.head.len() * GROWTH))];
+        let mut filled = self.start(&mut frame);
+        loop {
+            self.fill(&mut frame, filled).await?;
+            filled = frame.len();
+            if filled == length {
+                return Ok(self.buffers.adopt(frame));
+            }
             frame.resize(length.min(filled * GROWTH), 0);
         }
+    }
+
+    /// Moves what came with the length to the beginning of the frame.
+    fn start(&mut self, frame: &mut [u8]) -> usize {
+        let filled = self.head.len();
         frame[..filled].copy_from_slice(&self.head);
         self.head.clear();
-        while filled < length {
-            if filled == frame.len() {
-                frame.resize(length.min(filled * GROWTH), 0);
-            }
-            match self.stream.read(&mut frame[filled..]).await? {
+        filled
+    }
+
+    /// Reads until `space` is full.
+    async fn fill(&mut self, space: &mut [u8], mut filled: usize) -> Result<(), FrameError> {
+        while filled < space.len() {
+            match self.stream.read(&mut space[filled..]).await? {
                 0 => return Err(FrameError::Cut),
                 count => {
                     filled += count;
@@ -105,7 +125,7 @@ impl<S: AsyncRead + Unpin> FrameReader<S> {
                 }
             }
         }
-        Ok(frame.into())
+        Ok(())
     }
 
     async fn read_head(&mut self) -> Result<bool, FrameError> {
@@ -138,7 +158,7 @@ mod tests {
         block_on(async {
             let mut bytes = prefix(100_000);
             bytes.resize(60_000, 7);
-            let mut reader = FrameReader::new(Cursor::new(bytes), LIMIT);
+            let mut reader = FrameReader::new(Cursor::new(bytes), LIMIT, Buffers::new(LIMIT));
             let arrived = reader.arrived();
             assert!(reader.begin().await.unwrap());
             assert!(matches!(reader.frame().await, Err(FrameError::Cut)));
@@ -149,7 +169,7 @@ mod tests {
 
     fn read_all(bytes: &[u8]) -> Result<Vec<Bytes>, FrameError> {
         block_on(async {
-            let mut reader = FrameReader::new(Cursor::new(bytes), LIMIT);
+            let mut reader = FrameReader::new(Cursor::new(bytes), LIMIT, Buffers::new(LIMIT));
             let mut frames = Vec::new();
             while reader.begin().await? {
                 frames.push(reader.frame().await?);
@@ -166,6 +186,22 @@ mod tests {
         let bytes: Vec<u8> =
             frames.iter().flat_map(|frame| [prefix(frame.len()), frame.clone()].concat()).collect();
         assert_eq!(read_all(&bytes).unwrap(), frames);
+    }
+
+    #[test]
+    fn a_frame_in_used_memory_is_as_long_as_it_says() {
+        block_on(async {
+            let frames = [vec![1; 300_000], vec![2; 299_000], vec![3; 200_000], vec![4; 5]];
+            let bytes: Vec<u8> =
+                frames.iter().flat_map(|frame| [prefix(frame.len()), frame.clone()].concat()).collect();
+            let mut reader = FrameReader::new(Cursor::new(bytes), LIMIT, Buffers::new(LIMIT));
+            for frame in frames {
+                assert!(reader.begin().await.unwrap());
+                // Dropped at once, so that the next frame finds it.
+                assert_eq!(reader.frame().await.unwrap(), frame);
+            }
+            assert!(!reader.begin().await.unwrap());
+        });
     }
 
     #[test]

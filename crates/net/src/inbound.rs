@@ -45,7 +45,7 @@ enum Fault {
 
 /// Takes messages in until the stream ends; resets it where it does not hold messages.
 pub(crate) async fn serve(stream: Stream, peer: PeerId, traffic: Arc<Traffic>) {
-    let mut reader = FrameReader::new(stream, BITSWAP_MESSAGE_BYTES_MAX);
+    let mut reader = FrameReader::new(stream, BITSWAP_MESSAGE_BYTES_MAX, traffic.frames.clone());
     if let Err(fault) = messages(&mut reader, &peer, &traffic).await {
         tracing::debug!(%peer, %fault, "inbound stream reset");
         if matches!(fault, Fault::Message(_)) {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ipse_base::LocalBlocks;
+use ipse_base::limits::FRAME_POOL_BYTES_MAX;
+use ipse_base::{Buffers, LocalBlocks};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::counters::NetCounters;
@@ -22,6 +23,8 @@ pub(crate) struct Traffic {
     pub(crate) local: Arc<dyn LocalBlocks>,
     pub(crate) counters: Arc<NetCounters>,
     pub(crate) loads: Loads,
+    /// Memory for messages that arrive.
+    pub(crate) frames: Arc<Buffers>,
     streams: Arc<Semaphore>,
     received: AtomicU64,
     sent: AtomicU64,
@@ -44,9 +47,10 @@ impl Traffic {
         counters: Arc<NetCounters>,
     ) -> Self {
         let streams = Arc::new(Semaphore::new(INBOUND_STREAMS_MAX));
+        let frames = Buffers::new(FRAME_POOL_BYTES_MAX);
         let (received, sent) = Default::default();
         let loads = Loads::new(counters.clone());
-        Self { events, pipeline, local, counters, loads, streams, received, sent }
+        Self { events, pipeline, local, counters, loads, frames, streams, received, sent }
     }
 
     /// Room for one more inbound stream, for as long as the permit lives.

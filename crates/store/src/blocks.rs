@@ -7,9 +7,8 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use ipse_base::{Block, BlockSink, Cid, Codec, ErrorKind, Kind, LocalBlocks, SinkError, SourceError};
+use ipse_base::{Block, BlockSink, Buffer, Cid, Codec, ErrorKind, Kind, LocalBlocks, SinkError, SourceError};
 
-use crate::buffer::Buffer;
 use crate::core::{Core, WriteError};
 use crate::disk::DiskError;
 use crate::hot::{AtHand, Reuse};

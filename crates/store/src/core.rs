@@ -6,9 +6,9 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use ipse_base::{Cid, ErrorKind, Kind, Multihash};
+use ipse_base::limits::READ_POOL_BYTES_MAX;
+use ipse_base::{Buffers, Cid, ErrorKind, Kind, Multihash};
 
-use crate::buffer::Buffers;
 use crate::damaged::Damaged;
 use crate::gc::Roots;
 use crate::guard::Guards;
@@ -133,7 +133,7 @@ impl Core {
             roots: Mutex::default(),
             pending: RwLock::new(pending),
             hot: Hot::default(),
-            buffers: Arc::default(),
+            buffers: Buffers::new(READ_POOL_BYTES_MAX),
             signal: Mutex::default(),
             wake: Condvar::new(),
             damaged: Damaged::default(),

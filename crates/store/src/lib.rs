@@ -26,7 +26,6 @@
 mod background;
 mod backup;
 mod blocks;
-mod buffer;
 mod core;
 mod counters;
 mod damaged;
