@@ -65,6 +65,7 @@ mod registry;
 mod secure;
 mod session;
 mod swarm;
+mod tls;
 mod traffic;
 mod unread;
 mod unsent;
