@@ -5,6 +5,7 @@
 // A task runner talks to the person who started it.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod campaign;
 mod ci;
 mod fuzz;
 mod interop;
@@ -32,6 +33,8 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Run the fault tests of store and daemon at their full count, in release
+    Campaign,
     /// Exchange files with foreign peers and clients, byte for byte
     Interop(interop::Options),
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Setup => setup::run(),
         Task::Fuzz { seconds } => fuzz::run(seconds),
+        Task::Campaign => campaign::run(),
         Task::Interop(options) => interop::run(&options),
     };
     match outcome {

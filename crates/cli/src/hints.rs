@@ -20,13 +20,19 @@ const HINTS: &[(&str, &str)] = &[
         "not pinned or pinned indirectly",
         "`ipse pin ls` shows what is, and `--type=recursive` what can be unpinned",
     ),
-    ("no space left on device", "free some space, or collect what is not pinned with `ipse repo gc`"),
+    ("o space left on device", FULL),
+    ("no storage space", FULL),
+    ("its disk takes no writes", "make it writable, then restart"),
+    ("Read-only file system", "make the disk writable again; writing goes on by itself"),
+    ("is not durable yet", "check the disk; what was acknowledged is kept, and writing goes on by itself"),
     ("car: ", "the archive is cut, damaged or none; fetch or export it again with `ipse dag export CID`"),
     ("bytes do not match", "the data is damaged; fetch or export it again"),
     ("failed to unmarshal json", "the value must be JSON; put it in single quotes, or leave out --json"),
     ("unrecognized chunker", "chunkers look like size-262144"),
     ("unrecognized hash function", "`ipse cid hashes` lists them"),
 ];
+
+const FULL: &str = "free space on this disk, or collect what is not pinned with `ipse repo gc`";
 
 /// The hint for an error's text, if there is one.
 pub(crate) fn for_message(message: &str) -> Option<String> {

@@ -37,7 +37,9 @@ impl Doors {
         let settings = node.settings();
         let local = node.listen_locally().map_err(CliError::inner)?;
         if local.is_none() {
-            tracing::warn!("the repository's path is too long for a local socket: adds go over the RPC");
+            tracing::warn!(
+                "no local socket, for its path is too long or can't be written: adds go over the RPC"
+            );
         }
         let local = local.map(Listener::local).transpose().map_err(CliError::System)?;
         let mut doors = Self { api: Vec::new(), gateway: Vec::new(), local };

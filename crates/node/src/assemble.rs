@@ -121,11 +121,13 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         }
         let repair = workers.start(Repair { net: net.clone(), store: store.clone(), healed: 0 });
         store.on_damage(move |_| repair.wake());
-        if own.scrub_days > 0 {
+        if own.scrub_days > 0 && !store.is_read_only() {
             workers.start(Scrub::new(store.clone(), own.scrub_days));
         }
     }
-    if options.collect {
+    if store.is_read_only() {
+        tracing::warn!("the repository's disk takes no writes: serving what is there, and nothing else");
+    } else if options.collect {
         store.keep_below(settings.storage_bytes_max)?;
         workers.start(Collector {
             store: store.clone(),

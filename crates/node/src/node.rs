@@ -129,7 +129,7 @@ impl Node {
     /// # Errors
     /// [`OpenError`] where the disk refuses.
     pub fn write_api_file(&self, address: &str) -> Result<(), OpenError> {
-        Ok(self.store().repo().publish(AddressFile::Api, address)?)
+        Ok(self.store().publish(AddressFile::Api, address)?)
     }
 
     /// Writes the file that tells other processes where the gateway listens.
@@ -137,11 +137,11 @@ impl Node {
     /// # Errors
     /// [`OpenError`] where the disk refuses.
     pub fn write_gateway_file(&self, address: &str) -> Result<(), OpenError> {
-        Ok(self.store().repo().publish(AddressFile::Gateway, address)?)
+        Ok(self.store().publish(AddressFile::Gateway, address)?)
     }
 
     /// Listens on the repository's local socket, for as long as the node runs; `None` where the repository's path
-    /// is too long for one.
+    /// is too long for one or the repository can only be read.
     ///
     /// # Errors
     /// [`OpenError`] where the disk refuses.

@@ -73,6 +73,11 @@ impl Pace {
     }
 }
 
+/// Whether the place is to be kept again. A clock that was set back must not hold this up until it is where it was.
+const fn is_worth_keeping(kept: u64, now: u64) -> bool {
+    now.abs_diff(kept) >= KEEP_EVERY.as_secs()
+}
+
 /// Reads everything again, a step each turn.
 pub(crate) struct Scrub {
     store: Store,
@@ -106,7 +111,7 @@ impl Scrub {
     fn keep(&mut self, place: ScrubPlace, now: u64) -> Result<(), WorkError> {
         let through = place.next.is_none();
         self.place = Some(place);
-        if through || now >= self.kept + KEEP_EVERY.as_secs() {
+        if through || is_worth_keeping(self.kept, now) {
             self.store.repo().write_scrub_place(&place)?;
             self.kept = now;
         }
@@ -241,5 +246,9 @@ mod tests {
         assert_eq!(PACE.cycle(Some(half), 10), ScrubPlace { began: 10, ..half });
         let late = PACE.step(&half, 1 << 50, 0, 1000 + 400 * DAY);
         assert_eq!(late, Step::Read(STEP_BYTES_MAX, Duration::from_millis(125)));
+        // Its place is kept every minute, whichever way the clock went.
+        assert!(
+            !is_worth_keeping(1000, 1059) && is_worth_keeping(1000, 1060) && is_worth_keeping(90 * DAY, 1000)
+        );
     }
 }

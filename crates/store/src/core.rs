@@ -186,6 +186,15 @@ impl Core {
         self.filled_up(hashes, known)
     }
 
+    /// Blocks that are not in the index, in no order. There may be some for good only on a disk that takes no writes.
+    pub(crate) fn unindexed(&self) -> Result<Vec<(Multihash, Place)>, IndexError> {
+        let blocks = |(hash, place): (&Multihash, &Option<Place>)| Some((hash.clone(), (*place)?));
+        let pending: Vec<_> = self.pending().active.blocks.iter().filter_map(blocks).collect();
+        let indexed = self.index.places_of(&pending.iter().map(|(hash, _)| hash).collect::<Vec<_>>())?;
+        let unknown = pending.into_iter().zip(indexed).filter(|(_, indexed)| indexed.is_none());
+        Ok(unknown.map(|(block, _)| block).collect())
+    }
+
     /// Asks the index for what the pending changes do not know.
     fn filled_up(
         &self,
@@ -257,6 +266,7 @@ impl Core {
 
     /// Waits while memory for pending changes is used up. The one who writes does the work then.
     pub(crate) fn make_room(&self) -> Result<(), WriteError> {
+        self.resume()?;
         while self.pending().active.bytes() > GENERATION_BYTES_MAX {
             self.checkpoint()?;
         }
@@ -265,6 +275,7 @@ impl Core {
 
     /// As [`Core::make_room`], for what only adds: it leaves alone what is held back for a full disk.
     pub(crate) fn make_room_to_grow(&self) -> Result<(), WriteError> {
+        self.resume()?;
         self.spare.check(|| self.log_bytes()).map_err(LogError::from)?;
         while self.pending().active.bytes() > GENERATION_BYTES_MAX {
             self.checkpoint_within()?;
@@ -280,6 +291,9 @@ impl Core {
 
     /// The same within the space that is not held back.
     pub(crate) fn checkpoint_within(&self) -> Result<(), WriteError> {
+        if self.log.is_read_only() {
+            return Ok(());
+        }
         self.flush()?;
         self.spare.keep(self.log_bytes());
         Ok(())
@@ -328,6 +342,9 @@ impl Core {
 
     /// The last step of a life: everything durable and in the index, the end of the log marked.
     pub(crate) fn close(&self) -> Result<(), WriteError> {
+        if self.log.is_read_only() {
+            return Ok(());
+        }
         {
             let mut appender = self.log.appender();
             if !appender.is_marked() {

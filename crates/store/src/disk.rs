@@ -25,7 +25,8 @@ pub enum OpenMode {
 
 /// Files by path.
 pub trait Disk: Send + Sync {
-    /// Opens a file for reading and writing.
+    /// Opens a file for reading and writing. One that is there and can't be written now is opened nevertheless, and
+    /// each write tries again.
     ///
     /// # Errors
     /// The system's error.
@@ -73,18 +74,27 @@ pub trait Disk: Send + Sync {
     /// The system's error.
     fn bytes(&self, path: &Path) -> io::Result<u64>;
 
-    /// Takes a lock that ends with the process at the latest; `None` where somebody else holds it.
+    /// Takes a lock that ends with the process at the latest; `None` where somebody else holds it. On a file that
+    /// can't be written the lock is shared with others who only read.
     ///
     /// # Errors
     /// The system's error.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn HeldLock>>>;
+
+    /// The process that holds a lock, where that can be told.
+    fn lock_holder(&self, _path: &Path) -> Option<u32> {
+        None
+    }
 
     /// A number that nobody can foretell.
     fn random(&self) -> u64;
 }
 
 /// A lock that is held until this value is dropped.
-pub trait HeldLock: Send + Sync {}
+pub trait HeldLock: Send + Sync {
+    /// Whether others who only read may hold it too, since the file can't be written.
+    fn is_shared(&self) -> bool;
+}
 
 /// One open file. Reads and writes name their offset, so a handle may be shared between threads.
 pub trait DiskFile: Send + Sync {

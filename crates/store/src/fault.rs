@@ -28,6 +28,8 @@ pub enum Fault {
     Stop,
     /// From this call on files take no more pages than they do then, in all. What is given back can be taken again.
     Full,
+    /// From this call on nothing can be changed, the system having made the disk read-only.
+    ReadOnly,
     /// From this call on syncs fail by chance, one in three, and drop what they were to write; the rest goes well.
     Syncs,
 }
@@ -106,6 +108,7 @@ impl Change {
 #[derive(PartialEq, Eq)]
 enum Call {
     Read,
+    Change,
     Sync,
     Other,
 }
@@ -143,6 +146,9 @@ impl State {
             Fault::Full if self.calls >= at && self.pages_max.is_none() => {
                 self.pages_max = Some(self.pages());
                 Ok(())
+            }
+            Fault::ReadOnly if self.calls >= at && call == Call::Change => {
+                Err(io::ErrorKind::ReadOnlyFilesystem.into())
             }
             Fault::Syncs
                 if self.calls >= at && call == Call::Sync && self.next_random().is_multiple_of(3) =>
@@ -306,7 +312,7 @@ impl Disk for FakeDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = lock(&self.state);
         let found = state.names.get(path).copied();
-        state.call(Call::Other)?;
+        state.call(if found.is_some() { Call::Other } else { Call::Change })?;
         let node = match (found, mode) {
             (Some(_), OpenMode::CreateNew) => return Err(io::ErrorKind::AlreadyExists.into()),
             (Some(node), _) => node,
@@ -341,7 +347,7 @@ impl Disk for FakeDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = lock(&self.state);
-        state.call(Call::Other)?;
+        state.call(Call::Change)?;
         let node = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.names.insert(to.to_path_buf(), node);
         Ok(())
@@ -349,7 +355,7 @@ impl Disk for FakeDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = lock(&self.state);
-        state.call(Call::Other)?;
+        state.call(Call::Change)?;
         state.names.remove(path).map(drop).ok_or(io::ErrorKind::NotFound.into())
     }
 
@@ -370,11 +376,19 @@ impl Disk for FakeDisk {
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn HeldLock>>> {
         let mut state = lock(&self.state);
-        state.call(Call::Other)?;
-        if !state.locks.insert(path.to_path_buf()) {
+        let shared = match state.call(Call::Change) {
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => true,
+            called => called.map(|()| false)?,
+        };
+        if state.locks.contains(path) {
             return Ok(None);
         }
-        Ok(Some(Box::new(FakeLock { disk: self.clone(), path: path.to_path_buf(), life: state.life })))
+        // Shared ones are not counted: no test holds one beside a writer.
+        if !shared {
+            state.locks.insert(path.to_path_buf());
+        }
+        let (disk, life) = (self.clone(), state.life);
+        Ok(Some(Box::new(FakeLock { disk, path: path.to_path_buf(), life, shared })))
     }
 
     fn random(&self) -> u64 {
@@ -386,14 +400,19 @@ struct FakeLock {
     disk: FakeDisk,
     path: PathBuf,
     life: u64,
+    shared: bool,
 }
 
-impl HeldLock for FakeLock {}
+impl HeldLock for FakeLock {
+    fn is_shared(&self) -> bool {
+        self.shared
+    }
+}
 
 impl Drop for FakeLock {
     fn drop(&mut self) {
         let mut state = lock(&self.disk.state);
-        if state.life == self.life {
+        if state.life == self.life && !self.shared {
             state.locks.remove(&self.path);
         }
     }
@@ -421,7 +440,7 @@ impl FakeFile {
     }
 
     fn change(&self, change: Change, space: &Space) -> io::Result<()> {
-        let mut state = self.called(Call::Other)?;
+        let mut state = self.called(Call::Change)?;
         if let Space::Take(range) = space {
             let missing = state.nodes[self.node].missing(range);
             state.has_room(missing.len() as u64)?;

@@ -37,11 +37,31 @@ impl<'a> Places<'a> {
             if self.done {
                 return Ok(None);
             }
-            let page = self.core.index.places(self.after.as_ref(), PAGE)?;
+            let mut page = self.core.index.places(self.after.as_ref(), PAGE)?;
             self.done = page.len() < PAGE;
-            self.after = page.last().map(|(hash, _)| hash.clone()).or(self.after.take());
+            let end = page.last().map(|(hash, _)| hash.clone()).or(self.after.clone());
+            if self.core.log.is_read_only() {
+                self.add_unindexed(&mut page, end.as_ref())?;
+            }
+            self.after = end;
             self.page = page.into_iter();
         }
+    }
+
+    /// Adds what belongs to a page and is in no index, which stays so on a disk that takes no writes.
+    fn add_unindexed(
+        &self,
+        page: &mut Vec<(Multihash, Place)>,
+        end: Option<&Multihash>,
+    ) -> Result<(), IndexError> {
+        let (start, end) = (self.after.as_ref().map(Multihash::to_bytes), end.map(Multihash::to_bytes));
+        let belongs = |(hash, _): &(Multihash, Place)| {
+            let key = Some(hash.to_bytes());
+            key > start && (self.done || key <= end)
+        };
+        page.extend(self.core.unindexed()?.into_iter().filter(belongs));
+        page.sort_by_key(|(hash, _)| hash.to_bytes());
+        Ok(())
     }
 
     /// The next page in the order in which the blocks stand on the disk, so that reading them is one way;

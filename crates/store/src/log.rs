@@ -34,7 +34,10 @@ pub enum LogError {
     /// which every later write and commit tries, and the index thread once a second. Reading goes on.
     #[error("what was written is not durable yet: {0}")]
     Broken(DiskError),
-    /// The same, and it can't be read back, so only the next opening can go on. Reading goes on.
+    /// The repository could only be read when it was opened.
+    #[error("{} was opened for reading only, for its disk takes no writes", .0.display())]
+    ReadOnly(PathBuf),
+    /// The same as broken, and it can't be read back, so only the next opening can go on. Reading goes on.
     #[error("the store takes no more writes, for it can't read back what was not durable: {0}")]
     Unreadable(DiskError),
 }
@@ -43,6 +46,7 @@ impl ErrorKind for LogError {
     fn kind(&self) -> Kind {
         match self {
             Self::Disk(error) | Self::Broken(error) | Self::Unreadable(error) => error.kind(),
+            Self::ReadOnly(_) => Kind::Denied,
         }
     }
 
@@ -57,6 +61,7 @@ impl ErrorKind for LogError {
                 };
                 Some(format!("{first}; what was acknowledged is kept, and writing goes on by itself"))
             }
+            Self::ReadOnly(_) => Some("make it writable, then restart".into()),
             Self::Unreadable(_) => Some("check the disk, then restart; what was acknowledged is kept".into()),
         }
     }
@@ -71,6 +76,8 @@ pub(crate) struct Log {
     segment_bytes: u64,
     appender: Mutex<Appender>,
     progress: Progress,
+    /// Nothing is ever written.
+    read_only: bool,
 }
 
 impl Log {
@@ -92,7 +99,17 @@ impl Log {
             disk,
             dir,
             segment_bytes,
+            read_only: false,
         }
+    }
+
+    /// The same for a disk that takes no writes.
+    pub(crate) fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
+    }
+
+    pub(crate) const fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     /// The right to append. Held only for the length of one write, or of a collection.
@@ -102,6 +119,6 @@ impl Log {
 
     /// An error if nothing can be written as things stand; see [`Log::resume`].
     pub(crate) fn check(&self) -> Result<(), LogError> {
-        self.progress.check()
+        if self.read_only { Err(LogError::ReadOnly(self.dir.clone())) } else { self.progress.check() }
     }
 }

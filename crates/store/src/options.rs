@@ -10,6 +10,13 @@ pub type LinksError = Box<dyn std::error::Error + Send + Sync>;
 /// keeps; it has no codecs of its own.
 pub type Links = fn(&Cid, &Bytes) -> Result<Vec<Cid>, LinksError>;
 
+/// What the disk lets a store do, as it was when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
 /// When the index takes what is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checkpoints {

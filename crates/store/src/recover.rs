@@ -12,6 +12,7 @@ use crate::disk::{Disk, DiskError};
 use crate::index::{Checkpoint, Index, IndexError};
 use crate::log::resume::write_again;
 use crate::log::segments;
+use crate::options::Access;
 use crate::pending::{GENERATION_BYTES_MAX, Generation};
 use crate::place::Position;
 use crate::record::{Header, RecordKind, align};
@@ -36,6 +37,9 @@ pub enum RecoverError {
     /// The index could not be handled.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// Most of it is not in the index, and a disk that takes no writes has no room for that.
+    #[error("the index of {} has to be built anew, and its disk takes no writes", .0.display())]
+    Unindexed(PathBuf),
     /// A segment was written by a newer version.
     #[error("{} has format {format}, newer than this version reads", path.display())]
     Newer {
@@ -50,11 +54,12 @@ pub(crate) fn recover(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     index: &dyn Index,
+    access: Access,
 ) -> Result<Recovered, RecoverError> {
     let checkpoint = index.checkpoint()?;
     let mut ids = segments::list(disk.as_ref(), dir)?;
     let highest = ids.last().copied().unwrap_or(0);
-    let Ends { last, unproven } = find_ends(disk.as_ref(), dir, &mut ids, checkpoint)?;
+    let Ends { last, unproven } = find_ends(disk.as_ref(), dir, &mut ids, checkpoint, access)?;
     let checkpoint = believable(disk.as_ref(), dir, &ids, checkpoint)?;
     let start = match checkpoint {
         Some(checkpoint) => checkpoint.position,
@@ -66,24 +71,28 @@ pub(crate) fn recover(
             Position { segment: ids.first().copied().unwrap_or(1), offset: SEGMENT_HEADER_BYTES }
         }
     };
-    let mut replay = Replay { dir, index, pending: Generation::default(), marked: true };
+    let mut replay = Replay { dir, index, access, pending: Generation::default(), marked: true };
+    let mut last_end = SEGMENT_HEADER_BYTES;
     for &id in ids.iter().filter(|&&id| id >= start.segment) {
         let from = if id == start.segment { start.offset } else { SEGMENT_HEADER_BYTES };
         let Some(segment) = open_sound(disk.as_ref(), dir, id)? else { continue };
         let path = segment::path(dir, id);
         let end = if id >= unproven {
-            settle_tail(&segment, from).map_err(DiskError::of("recover", &path))?
+            settle_tail(&segment, from, access).map_err(DiskError::of("recover", &path))?
         } else {
             segment.file.len().map_err(DiskError::of("measure", &path))?
         };
         replay.segment(&segment, from, end)?;
+        last_end = end;
     }
     let last = match last {
         Some(last) => last,
         None => Segment::create(disk.as_ref(), dir, highest + 1)?,
     };
+    // What is torn behind the end is cut off by now, or, on a disk that takes no writes, still there.
     let length = last.file.len().map_err(DiskError::of("measure", &segment::path(dir, last.id)))?;
-    Ok(Recovered { last, end: length, marked: replay.marked, pending: replay.pending })
+    let end = if access == Access::Read { last_end.min(length) } else { length };
+    Ok(Recovered { last, end, marked: replay.marked, pending: replay.pending })
 }
 
 /// Where the log ends.
@@ -101,6 +110,7 @@ fn find_ends(
     dir: &Path,
     ids: &mut Vec<u32>,
     checkpoint: Option<Checkpoint>,
+    access: Access,
 ) -> Result<Ends, RecoverError> {
     let mut ends = Ends { last: None, unproven: u32::MAX };
     for id in ids.clone().into_iter().rev() {
@@ -109,7 +119,7 @@ fn find_ends(
             Ok(segment) => {
                 let length = segment.file.len().map_err(DiskError::of("measure", &path))?;
                 let known = checkpoint.is_some_and(|checkpoint| checkpoint.position.segment == id);
-                if length <= SEGMENT_HEADER_BYTES {
+                if length <= SEGMENT_HEADER_BYTES && access == Access::Write {
                     finish_header(&segment);
                 }
                 ends.last.get_or_insert(segment);
@@ -119,8 +129,10 @@ fn find_ends(
                 }
             }
             Err(SegmentError::Torn(_)) => {
-                disk.remove(&path).map_err(DiskError::of("remove", &path))?;
-                crate::disk::sync_parent(disk, &path)?;
+                if access == Access::Write {
+                    disk.remove(&path).map_err(DiskError::of("remove", &path))?;
+                    crate::disk::sync_parent(disk, &path)?;
+                }
                 ids.retain(|&other| other != id);
             }
             Err(SegmentError::Damaged(_)) => break,
@@ -170,8 +182,9 @@ fn believable(
     Ok((segment.marker == checkpoint.marker && offset <= length).then_some(checkpoint))
 }
 
-/// Finds where the log ends in its last segment, cuts off what is torn behind it and makes the rest durable.
-fn settle_tail(segment: &Segment, from: u64) -> io::Result<u64> {
+/// Finds where the log ends in its last segment, cuts off what is torn behind it and makes the rest durable, as far
+/// as anything can be written.
+fn settle_tail(segment: &Segment, from: u64, access: Access) -> io::Result<u64> {
     let length = segment.file.len()?;
     // What the checkpoint covers is durable, and so is what a later record says was so when it was written.
     let mut proven = from;
@@ -182,6 +195,9 @@ fn settle_tail(segment: &Segment, from: u64) -> io::Result<u64> {
         }
     }
     let end = find_end(segment, from, length, proven)?;
+    if access == Access::Read {
+        return Ok(end.min(length));
+    }
     if end != length {
         tracing::info!(segment = segment.id, cut = length.saturating_sub(end), "cutting off a torn write");
         segment.file.set_len(end)?;
@@ -232,6 +248,7 @@ pub(crate) fn read_payload(segment: &Segment, offset: u64, header: &Header) -> i
 struct Replay<'a> {
     dir: &'a Path,
     index: &'a dyn Index,
+    access: Access,
     pending: Generation,
     marked: bool,
 }
@@ -273,6 +290,9 @@ impl Replay<'_> {
     /// Keeps memory bounded where much is replayed. All of it is durable by now.
     fn flush_if_large(&mut self, segment: &Segment, end: u64) -> Result<(), RecoverError> {
         if self.pending.bytes() > GENERATION_BYTES_MAX {
+            if self.access == Access::Read {
+                return Err(RecoverError::Unindexed(self.dir.to_path_buf()));
+            }
             let position = Position { segment: segment.id, offset: end };
             self.index.apply(&self.pending, Checkpoint { position, marker: segment.marker })?;
             self.pending = Generation::default();

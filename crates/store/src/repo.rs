@@ -37,8 +37,13 @@ pub enum RepoError {
     #[error("ipfs configuration file already exists!")]
     Exists(PathBuf),
     /// Another process has it open.
-    #[error("lock {}: someone else has the lock", .0.display())]
-    Locked(PathBuf),
+    #[error("lock {}: someone else has the lock", path.display())]
+    Locked {
+        /// The file that it has locked.
+        path: PathBuf,
+        /// Its number, where the system tells.
+        holder: Option<u32>,
+    },
     /// It holds the blocks of the reference node.
     #[error("{} is a repository of Kubo, whose blocks ipse does not use in place", .0.display())]
     Kubo(PathBuf),
@@ -72,7 +77,7 @@ impl ErrorKind for RepoError {
         match self {
             Self::Absent(_) => Kind::NotFound,
             Self::Exists(_) => Kind::Conflict,
-            Self::Locked(_) => Kind::Busy,
+            Self::Locked { .. } => Kind::Busy,
             Self::Kubo(_) | Self::Newer { .. } => Kind::Unsupported,
             Self::Version(_) => Kind::Corrupt,
             Self::Unfinished(_) => Kind::Conflict,
@@ -85,9 +90,9 @@ impl ErrorKind for RepoError {
         Some(match self {
             Self::Absent(_) => "please run: 'ipse init'".into(),
             Self::Exists(_) => "Reinitializing would overwrite your keys".into(),
-            Self::Locked(_) => {
-                "another ipse process uses this repository: let it finish, or run `ipse shutdown` if it is a daemon"
-                    .into()
+            Self::Locked { holder, .. } => {
+                let who = holder.map_or_else(|| "another process".into(), |id| format!("process {id}"));
+                format!("{who} uses this repository: let it finish, or run `ipse shutdown` if it is a daemon")
             }
             Self::Kubo(path) => format!(
                 "to move over: `ipse init` in another folder (name it by IPFS_PATH), then for each pin \
@@ -115,7 +120,7 @@ struct Inner {
     disk: Arc<dyn Disk>,
     /// Address files that this process wrote, to be removed when it ends.
     published: Mutex<Vec<PathBuf>>,
-    _lock: Box<dyn HeldLock>,
+    lock: Box<dyn HeldLock>,
 }
 
 impl Repo {
@@ -182,15 +187,19 @@ impl Repo {
 
     fn locked(disk: Arc<dyn Disk>, root: &Path) -> Result<Self, RepoError> {
         let path = root.join("repo.lock");
-        let held = disk.lock(&path).map_err(DiskError::of("lock", &path))?;
-        let held = held.ok_or(RepoError::Locked(path))?;
+        let held = take_lock(disk.as_ref(), path)?;
         let root = root.to_path_buf();
-        Ok(Self { inner: Arc::new(Inner { root, disk, published: Mutex::default(), _lock: held }) })
+        Ok(Self { inner: Arc::new(Inner { root, disk, published: Mutex::default(), lock: held }) })
     }
 
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.inner.root
+    }
+
+    /// Whether its files can only be read, as things were when it was opened.
+    pub fn is_read_only(&self) -> bool {
+        self.inner.lock.is_shared()
     }
 
     pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
@@ -203,6 +212,13 @@ impl Repo {
 
     pub(crate) fn index_path(&self) -> PathBuf {
         self.root().join("index.redb")
+    }
+}
+
+fn take_lock(disk: &dyn Disk, path: PathBuf) -> Result<Box<dyn HeldLock>, RepoError> {
+    match disk.lock(&path).map_err(DiskError::of("lock", &path))? {
+        Some(held) => Ok(held),
+        None => Err(RepoError::Locked { holder: disk.lock_holder(&path), path }),
     }
 }
 

@@ -16,11 +16,11 @@ use crate::index::redb::RedbIndex;
 use crate::index::{Checkpoint, Index};
 use crate::lock;
 use crate::log::{Log, LogError};
-use crate::options::{Checkpoints, StoreOptions};
+use crate::options::{Access, Checkpoints, StoreOptions};
 use crate::pending::Pending;
 use crate::place::Position;
 use crate::recover::{RecoverError, recover};
-use crate::repo::{Repo, RepoError};
+use crate::repo::{AddressFile, Repo, RepoError};
 
 /// Why a store could not be opened.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,6 +42,7 @@ impl ErrorKind for RecoverError {
             Self::Disk(error) => error.kind(),
             Self::Index(error) => error.kind(),
             Self::Newer { .. } => Kind::Unsupported,
+            Self::Unindexed(_) => Kind::Denied,
         }
     }
 
@@ -50,6 +51,7 @@ impl ErrorKind for RecoverError {
             Self::Disk(error) => error.hint(),
             Self::Index(error) => error.hint(),
             Self::Newer { .. } => Some("use the version of ipse that wrote it, or a newer one".into()),
+            Self::Unindexed(_) => Some("open it once where it can be written".into()),
         }
     }
 }
@@ -114,22 +116,27 @@ impl Store {
         Self::open_in(Repo::open(root)?, options)
     }
 
-    /// Opens the blocks and pins of a repository that is open already. One store at a time.
+    /// Opens the blocks and pins of a repository that is open already. One store at a time. Of one that can only be
+    /// read, everything can be read that a crash would leave; each write fails (denied).
     ///
     /// # Errors
     /// [`OpenError`], as [`Store::open`].
     pub fn open_in(repo: Repo, options: StoreOptions) -> Result<Self, OpenError> {
         let disk = Arc::clone(repo.disk());
         let dir = repo.blocks_dir();
-        disk.create_dir(&dir).map_err(DiskError::of("create", &dir)).map_err(RecoverError::from)?;
-        let index: Box<dyn Index> =
-            Box::new(RedbIndex::open(&disk, &repo.index_path()).map_err(RecoverError::from)?);
-        let found = recover(&disk, &dir, index.as_ref())?;
+        let access = if repo.is_read_only() { Access::Read } else { Access::Write };
+        if access == Access::Write {
+            disk.create_dir(&dir).map_err(DiskError::of("create", &dir)).map_err(RecoverError::from)?;
+        }
+        let index = RedbIndex::open(&disk, &repo.index_path(), access).map_err(RecoverError::from)?;
+        let index: Box<dyn Index> = Box::new(index);
+        let found = recover(&disk, &dir, index.as_ref(), access)?;
         let position = Position { segment: found.last.id, offset: found.end };
         let tail = Checkpoint { position, marker: found.last.marker };
         let log = Log::new(disk, dir, found.last, found.end, found.marked, options.segment_bytes);
+        let log = if access == Access::Read { log.read_only() } else { log };
         let pending = Pending::new(found.pending, tail);
-        let with_thread = options.checkpoints == Checkpoints::Background;
+        let with_thread = options.checkpoints == Checkpoints::Background && access == Access::Write;
         let core = Arc::new(Core::new(log, index, pending, options));
         let thread = if with_thread {
             Some(background::start(&core).map_err(|error| OpenError::Thread(Arc::new(error)))?)
@@ -146,6 +153,29 @@ impl Store {
     /// The repository that the store is in.
     pub fn repo(&self) -> &Repo {
         &self.handle.repo
+    }
+
+    /// Whether it can only be read: its disk took no writes when it was opened.
+    pub fn is_read_only(&self) -> bool {
+        self.core().log.is_read_only()
+    }
+
+    /// As [`Repo::publish`], also on a full disk: what finds the node there can clean it up. Nothing is published
+    /// in a repository that can only be read; programs open that by themselves, beside the node.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn publish(&self, file: AddressFile, address: &str) -> Result<(), RepoError> {
+        if self.is_read_only() {
+            return Ok(());
+        }
+        let published = self.repo().publish(file, address);
+        match published {
+            Err(error) if error.kind() == Kind::Full && self.core().spare.release() => {
+                self.repo().publish(file, address)
+            }
+            published => published,
+        }
     }
 
     /// Returns when everything that was visible at the call is durable. Concurrent callers share one sync.

@@ -8,7 +8,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Numbers, count, damages, leaf, node, open, options, segments, tree};
+use common::{Numbers, count, damages, images, leaf, node, open, options, tree};
 use ipse_base::{Block, Cid};
 use ipse_store::fault::{FakeDisk, Fault};
 use ipse_store::{PinMode, Store};
@@ -252,15 +252,6 @@ fn holds_back(disk: &FakeDisk) -> bool {
     spare.is_some_and(|path| disk.allocated(&path) > 0)
 }
 
-/// The segments with their lengths and checksums.
-fn images(disk: &FakeDisk) -> Vec<(std::path::PathBuf, usize, u32)> {
-    let image = |path: std::path::PathBuf| {
-        let content = disk.content(&path).unwrap();
-        (path, content.len(), crc32c::crc32c(&content))
-    };
-    segments(disk).into_iter().map(image).collect()
-}
-
 /// One seeded run; returns the number of calls to the disk, by which two runs can be compared.
 fn run(seed: u64, fault: Fault) -> u64 {
     let disk = FakeDisk::new(seed);
@@ -285,7 +276,7 @@ fn run(seed: u64, fault: Fault) -> u64 {
             if fault == Fault::Full && holds_back(&disk) {
                 run.collect_alone(&store).unwrap();
             }
-            if fault != Fault::Stop && run.numbers.below(2) == 0 {
+            if fault != Fault::Stop && !store.is_read_only() && run.numbers.below(2) == 0 {
                 run.goes_on(&store);
             }
         }
@@ -327,6 +318,11 @@ fn a_failing_call_and_then_power_loss() {
 #[test]
 fn syncs_that_fail_and_then_power_loss() {
     runs("failing syncs", Fault::Syncs);
+}
+
+#[test]
+fn a_read_only_disk_and_then_power_loss() {
+    runs("read-only disk", Fault::ReadOnly);
 }
 
 #[test]

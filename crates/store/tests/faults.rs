@@ -60,11 +60,12 @@ fn scenario(disk: &FakeDisk, done: &mut Acknowledged) -> Result<u64, Box<dyn std
     Ok(disk.calls())
 }
 
-fn every_call(fault: Fault) {
+/// Each call of so many fails.
+fn every_call(fault: Fault, of: usize) {
     let disk = FakeDisk::new(7);
     let calls = scenario(&disk, &mut Acknowledged::default()).unwrap();
     assert!(calls > 200);
-    for at in 1..=calls {
+    for at in (1..=calls).step_by(of) {
         for crash in [false, true] {
             let disk = FakeDisk::new(at);
             disk.fail(at, fault);
@@ -86,17 +87,22 @@ fn every_call(fault: Fault) {
 
 #[test]
 fn every_call_fails_once() {
-    every_call(Fault::Once);
+    every_call(Fault::Once, 1);
 }
 
 #[test]
 fn the_machine_stops_at_every_call() {
-    every_call(Fault::Stop);
+    every_call(Fault::Stop, 1);
 }
 
 #[test]
 fn the_disk_is_full_from_every_call_on() {
-    every_call(Fault::Full);
+    every_call(Fault::Full, 1);
+}
+
+#[test]
+fn the_disk_is_read_only_from_every_call_on() {
+    every_call(Fault::ReadOnly, 5);
 }
 
 #[test]

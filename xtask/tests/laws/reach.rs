@@ -124,6 +124,19 @@ fn only_the_store_opens_files() {
     obey("A crate other than store and cli opens files:", remedy, &broken);
 }
 
+/// The clock of a machine jumps; what was written last must not depend on it.
+#[test]
+fn the_store_knows_no_time_of_day() {
+    let store = Crate::shipped().into_iter().filter(|one| one.noun == "store");
+    let told = |source: Source| touched(&source, &["std::time::SystemTime", "std::time::UNIX_EPOCH"]);
+    let broken: Vec<String> = store.flat_map(|one| sources(&one)).flat_map(told).collect();
+    obey(
+        "The store asks for the time of day:",
+        "Order is the order of the log; a time that is kept comes in as an argument.",
+        &broken,
+    );
+}
+
 #[test]
 fn only_the_store_attests_blocks() {
     let broken: Vec<String> = sources_but(&["store", "base"]).iter().flat_map(attesting).collect();

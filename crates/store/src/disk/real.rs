@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IoSlice};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -24,8 +24,13 @@ impl Disk for RealDisk {
             .create_new(mode == OpenMode::CreateNew)
             .truncate(false)
             .mode(0o600)
-            .open(path)?;
-        Ok(Arc::new(RealFile(file)))
+            .open(path);
+        match file {
+            Err(error) if mode != OpenMode::CreateNew && takes_no_writes(&error) => {
+                Ok(Arc::new(RealFile { file: File::open(path)?, read_only: true, writing: OnceLock::new() }))
+            }
+            file => Ok(Arc::new(RealFile { file: file?, read_only: false, writing: OnceLock::new() })),
+        }
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -61,12 +66,30 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn HeldLock>>> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Box::new(RealLock(file)))),
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        let (file, shared) = match file {
+            Err(error) if takes_no_writes(&error) => (File::open(path)?, true),
+            file => (file?, false),
+        };
+        let wanted = match shared {
+            true => FlockOperation::NonBlockingLockShared,
+            false => FlockOperation::NonBlockingLockExclusive,
+        };
+        match flock(&file, wanted) {
+            Ok(()) => Ok(Some(Box::new(RealLock { _file: file, shared }))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn lock_holder(&self, path: &Path) -> Option<u32> {
+        let file = std::fs::metadata(path).ok()?;
+        let (major, minor) = (rustix::fs::major(file.dev()), rustix::fs::minor(file.dev()));
+        holder(
+            &std::fs::read_to_string("/proc/locks").ok()?,
+            &format!("{major:02x}:{minor:02x}:{}", file.ino()),
+        )
     }
 
     fn random(&self) -> u64 {
@@ -74,20 +97,71 @@ impl Disk for RealDisk {
     }
 }
 
+/// The process that has a file locked, in the system's table of locks.
+#[cfg(target_os = "linux")]
+fn holder(locks: &str, file: &str) -> Option<u32> {
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let mut held = locks.lines().map(words).filter(|words| words.get(1).is_some_and(|word| word == "FLOCK"));
+    held.find(|words| words.get(5).is_some_and(|word| word == file))?.get(4)?.parse().ok()
+}
+
+fn takes_no_writes(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
+}
+
 /// The descriptor that holds the lock; the system frees it however the process ends.
-struct RealLock(#[allow(dead_code, reason = "held for its descriptor")] File);
+struct RealLock {
+    _file: File,
+    shared: bool,
+}
 
-impl HeldLock for RealLock {}
+impl HeldLock for RealLock {
+    fn is_shared(&self) -> bool {
+        self.shared
+    }
+}
 
-struct RealFile(File);
+struct RealFile {
+    file: File,
+    read_only: bool,
+    /// Of one that could not be opened for writing: the same file, once that is possible.
+    writing: OnceLock<File>,
+}
+
+impl RealFile {
+    fn writing(&self) -> io::Result<&File> {
+        if !self.read_only {
+            return Ok(&self.file);
+        }
+        match self.writing.get() {
+            Some(file) => Ok(file),
+            None => {
+                let again = writable_again(&self.file)?;
+                Ok(self.writing.get_or_init(|| again))
+            }
+        }
+    }
+}
+
+/// The same file, whatever its name is by now, for writing.
+#[cfg(target_os = "linux")]
+fn writable_again(file: &File) -> io::Result<File> {
+    use std::os::fd::AsRawFd;
+    OpenOptions::new().read(true).write(true).open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn writable_again(_file: &File) -> io::Result<File> {
+    Err(io::ErrorKind::ReadOnlyFilesystem.into())
+}
 
 impl DiskFile for RealFile {
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(out, offset)
+        self.file.read_exact_at(out, offset)
     }
 
     fn read_now(&self, offset: u64, out: &mut [u8]) -> io::Result<bool> {
-        read_now(&self.0, offset, out)
+        read_now(&self.file, offset, out)
     }
 
     fn read_vec(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -96,7 +170,7 @@ impl DiskFile for RealFile {
             let at = offset + bytes.len() as u64;
             // The kernel fills the spare capacity, so that no time goes into zeroing it first. A vector may
             // have more of it than asked for; reading a little too much is cut off below.
-            match rustix::io::pread(&self.0, rustix::buffer::spare_capacity(&mut bytes), at) {
+            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut bytes), at) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -107,7 +181,7 @@ impl DiskFile for RealFile {
     }
 
     fn write_at(&self, offset: u64, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
-        write_all(&self.0, offset, parts)
+        write_all(self.writing()?, offset, parts)
     }
 
     fn begin_writing(&self, offset: u64, length: u64) {
@@ -115,27 +189,27 @@ impl DiskFile for RealFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.writing.get().unwrap_or(&self.file).sync_data()
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.writing()?.set_len(length)
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn allocated(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.blocks() * 512)
+        Ok(self.file.metadata()?.blocks() * 512)
     }
 
     fn allocate(&self, length: u64) -> io::Result<bool> {
-        allocate(&self.0, length)
+        allocate(self.writing()?, length)
     }
 
     fn punch(&self, offset: u64, length: u64) -> io::Result<bool> {
-        punch(&self.0, offset, length)
+        punch(self.writing()?, offset, length)
     }
 }
 
@@ -230,4 +304,16 @@ fn punch(file: &File, offset: u64, length: u64) -> io::Result<bool> {
 #[cfg(not(target_os = "linux"))]
 fn punch(_file: &File, _offset: u64, _length: u64) -> io::Result<bool> {
     Ok(false)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #[test]
+    fn the_holder_of_a_lock_is_found_in_the_systems_table() {
+        let locks = "1: FLOCK  ADVISORY  READ 12 fe:00:71 0 EOF\n\
+                     1: -> FLOCK  ADVISORY  WRITE 13 fe:00:7 0 EOF\n\
+                     2: POSIX  ADVISORY  WRITE 14 fe:00:7 0 EOF\n3: FLOCK  ADVISORY  WRITE 15 fe:00:7 0 EOF\n";
+        assert_eq!(super::holder(locks, "fe:00:7"), Some(15));
+        assert_eq!(super::holder(locks, "fe:00:8"), None);
+    }
 }

@@ -46,7 +46,8 @@ const PAGE_BYTES: u64 = 4096;
 
 /// A file that is only read, under changes that live in memory.
 pub(super) struct Overlay {
-    file: Arc<dyn DiskFile>,
+    /// Absent where there is none: everything is in memory.
+    file: Option<Arc<dyn DiskFile>>,
     changes: Mutex<Changes>,
 }
 
@@ -58,8 +59,8 @@ struct Changes {
 }
 
 impl Overlay {
-    pub(super) fn new(file: Arc<dyn DiskFile>) -> io::Result<Self> {
-        let length = file.len()?;
+    pub(super) fn new(file: Option<Arc<dyn DiskFile>>) -> io::Result<Self> {
+        let length = file.as_ref().map_or(Ok(0), |file| file.len())?;
         Ok(Self {
             file,
             changes: Mutex::new(Changes { length, file_length: length, pages: BTreeMap::new() }),
@@ -74,7 +75,9 @@ impl Overlay {
         let mut page = vec![0; PAGE_BYTES as usize];
         let start = number * PAGE_BYTES;
         let there = changes.file_length.saturating_sub(start).min(PAGE_BYTES) as usize;
-        self.file.read_at(start, &mut page[..there])?;
+        if let Some(file) = &self.file {
+            file.read_at(start, &mut page[..there])?;
+        }
         Ok(page)
     }
 

@@ -4,6 +4,7 @@
 //! panic of the engine over damaged pages becomes [`IndexError::Damaged`]: the file is then removed, so that
 //! the next opening builds it anew.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,7 +18,8 @@ use redb::{
 
 use super::backend::{Backend, Overlay};
 use super::{Checkpoint, Index, IndexError, Totals, value};
-use crate::disk::{Disk, DiskError, OpenMode};
+use crate::disk::{Disk, DiskError, DiskFile, OpenMode};
+use crate::options::Access;
 use crate::pending::Generation;
 use crate::pins::Pin;
 use crate::place::Place;
@@ -34,6 +36,7 @@ type EngineResult<T> = Result<T, Box<redb::Error>>;
 pub(crate) struct RedbIndex {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    access: Access,
     /// Absent only after a failure to open it again.
     open: RwLock<Option<Open>>,
 }
@@ -49,8 +52,9 @@ struct Open {
 
 impl RedbIndex {
     /// Opens the index, or begins an empty one where there is none that can be read.
-    pub(crate) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self, IndexError> {
-        let index = Self { disk: Arc::clone(disk), path: path.to_path_buf(), open: RwLock::new(None) };
+    pub(crate) fn open(disk: &Arc<dyn Disk>, path: &Path, access: Access) -> Result<Self, IndexError> {
+        let (disk, path) = (Arc::clone(disk), path.to_path_buf());
+        let index = Self { disk, path, access, open: RwLock::new(None) };
         match index.reopen(true).and_then(|()| index.checkpoint()) {
             Ok(_) => Ok(index),
             Err(IndexError::Disk(error)) => Err(error.into()),
@@ -63,25 +67,34 @@ impl RedbIndex {
     }
 
     fn reopen(&self, writable: bool) -> Result<(), IndexError> {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        drop_quietly(open.take());
+        let writable = writable && self.access == Access::Write;
         let failed = |error| DiskError::of("open", &self.path)(error);
         let mode = if writable { OpenMode::Create } else { OpenMode::Existing };
-        let file = self.disk.open(&self.path, mode).map_err(failed)?;
-        let fresh = file.len().map_err(failed)? == 0;
+        let file = match self.disk.open(&self.path, mode) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.access == Access::Read => None,
+            file => Some(file.map_err(failed)?),
+        };
+        let fresh = file.as_ref().map_or(Ok(false), |file| file.is_empty()).map_err(failed)?;
+        self.open_over(file, writable)?;
+        if writable && fresh {
+            crate::disk::sync_parent(self.disk.as_ref(), &self.path)?;
+        }
+        Ok(())
+    }
+
+    /// Opens the database in a file, or, for reading alone, over one that may be absent.
+    fn open_over(&self, file: Option<Arc<dyn DiskFile>>, writable: bool) -> Result<(), IndexError> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        drop_quietly(open.take());
         let mut builder = Builder::new();
         builder.set_cache_size(INDEX_CACHE_BYTES);
         let database = self.guarded(|| {
-            let database = if writable {
-                builder.create_with_backend(Backend(file))
-            } else {
-                builder.create_with_backend(Overlay::new(file).map_err(redb::Error::from)?)
+            let database = match file {
+                Some(file) if writable => builder.create_with_backend(Backend(file)),
+                file => builder.create_with_backend(Overlay::new(file).map_err(redb::Error::from)?),
             };
             Ok(database.map_err(redb::Error::from)?)
         })?;
-        if fresh {
-            crate::disk::sync_parent(self.disk.as_ref(), &self.path)?;
-        }
         *open = Some(Open { tables: RwLock::default(), database, writable });
         Ok(())
     }
@@ -96,7 +109,9 @@ impl RedbIndex {
         match self.run(writes, &work) {
             Err(Some(error @ IndexError::Damaged(_))) => {
                 // Readers may go on for what is elsewhere; the next opening must not believe this file.
-                let _ = self.disk.remove(&self.path);
+                if self.access == Access::Write {
+                    let _ = self.disk.remove(&self.path);
+                }
                 return Err(error);
             }
             Err(_) => {}
@@ -275,6 +290,9 @@ impl Index for RedbIndex {
     }
 
     fn begin_anew(&self) -> Result<(), IndexError> {
+        if self.access == Access::Read {
+            return self.open_over(None, false);
+        }
         self.close();
         if self.disk.exists(&self.path).map_err(DiskError::of("look for", &self.path))? {
             self.disk.remove(&self.path).map_err(DiskError::of("remove", &self.path))?;

@@ -49,8 +49,10 @@ impl Log {
     /// Nothing, unless an earlier failure left it open what is on the disk; then everything that was appended is made
     /// durable, or it is told why that can't be. The caller holds the appender, so nothing is added meanwhile.
     pub(crate) fn resume(&self, appender: &Appender) -> Result<(), LogError> {
-        if self.check().is_ok() {
-            return Ok(());
+        match self.check() {
+            Ok(()) => return Ok(()),
+            Err(error @ LogError::ReadOnly(_)) => return Err(error),
+            Err(_) => {}
         }
         let Some((before, durable)) = self.progress.broken() else { return Ok(()) };
         let (segment, end) = (appender.segment(), appender.tail());

@@ -57,7 +57,7 @@ impl Restore {
         }
         disk::write_file(disk.as_ref(), &root.join(MARKER_FILE), b"")?;
         let path = root.join("repo.lock");
-        let held = disk.lock(&path).map_err(DiskError::of("lock", &path))?.ok_or(RepoError::Locked(path))?;
+        let held = super::take_lock(disk.as_ref(), path)?;
         for dir in [root.join("blocks"), root.join("keystore")] {
             for name in disk.list(&dir).map_err(DiskError::of("list", &dir))? {
                 let path = dir.join(name);

@@ -22,12 +22,13 @@ impl Repo {
     }
 
     /// Listens on the local socket for as long as the repository is open, for its owner only; `None` where the
-    /// path is too long. One that a killed process left behind is replaced: the lock says that nobody listens.
+    /// path is too long or the repository can only be read. One that a killed process left behind is replaced: the lock says that nobody listens.
     ///
     /// # Errors
     /// What the disk says.
     pub fn listen(&self) -> Result<Option<UnixListener>, RepoError> {
-        let Some(path) = Self::socket_path(self.root()) else { return Ok(None) };
+        let path = Self::socket_path(self.root()).filter(|_| !self.is_read_only());
+        let Some(path) = path else { return Ok(None) };
         let mut published = lock(&self.inner.published);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

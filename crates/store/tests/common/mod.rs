@@ -110,6 +110,15 @@ pub fn damages(store: &Store) -> Vec<ipse_store::Damage> {
     found
 }
 
+/// The segments with their lengths and checksums.
+pub fn images(disk: &FakeDisk) -> Vec<(PathBuf, usize, u32)> {
+    let image = |path: PathBuf| {
+        let content = disk.content(&path).unwrap();
+        (path, content.len(), crc32c::crc32c(&content))
+    };
+    segments(disk).into_iter().map(image).collect()
+}
+
 /// A small sequence of numbers that look random, the same for the same seed.
 pub struct Numbers(pub u64);
 
