@@ -6,6 +6,7 @@
 // An instrument talks to the person who started it.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod collect;
 mod compare;
 mod lab;
 mod relay;
@@ -31,6 +32,8 @@ enum Task {
     Soak(soak::Options),
     /// See how the store's costs grow with the number of blocks
     Scale(scale::Options),
+    /// See what a collection costs those who use the store meanwhile
+    Collect(collect::Options),
     /// Pass TCP or UDP on with a delay, a bandwidth and a loss
     Relay(relay::Options),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Table(options) => compare::table::run(&options),
         Task::Soak(options) => soak::run(&options),
         Task::Scale(options) => scale::run(&options),
+        Task::Collect(options) => collect::run(&options),
         Task::Relay(options) => relay::run(&options),
     };
     match outcome {

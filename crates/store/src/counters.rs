@@ -5,6 +5,7 @@ ipse_base::counters! {
     pub struct StoreCounters: "store" {
         records_written: "Records appended to the log",
         bytes_written: "Bytes of payload in them",
+        log_bytes: "Bytes that the log grew by, headers and names included",
         writes: "System calls that wrote them",
         writebacks: "Times the kernel was asked to begin with the writing, ahead of the sync",
         syncs: "Syncs of the log",

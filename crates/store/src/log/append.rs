@@ -157,6 +157,7 @@ impl Log {
             positions.truncate(positions.len() - records.len());
             return Err(self.undo(segment, *tail, error));
         }
+        self.counters.log_bytes.add(offset - appender.tail);
         appender.tail = offset;
         self.counters.writes.one();
         self.counters.records_written.add(records.len() as u64);
