@@ -126,8 +126,13 @@ pub const SPARE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 pub const SPARE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Memory for the filter in which a collection remembers what it must keep, in bytes: enough for 10⁷ blocks with
-/// one in a thousand garbage blocks left for the next time; for more blocks, more of them.
+/// one in a thousand garbage blocks left for the next time; for more blocks, more of them. The cache of blocks lends
+/// it while a collection runs, so it stands in no sum of its own.
 pub const COLLECTION_FILTER_BYTES_MAX: usize = 20 * 1024 * 1024;
+
+/// Memory for the filter of blocks that running writes found to be there already, in bytes: enough for 10⁶ of them.
+/// Where there are more, more garbage stays until these writes are done.
+pub const TOUCHED_FILTER_BYTES: usize = 2 * 1024 * 1024;
 
 /// Memory for blocks that were read and are likely to be read again, in bytes.
 pub const BLOCK_CACHE_BYTES: usize = 24 * 1024 * 1024;
@@ -218,11 +223,14 @@ const _: () = {
             + CONNECTIONS_MAX as usize * (UNSENT_CONNECTION_BYTES_MIN as usize + LOADED_PEER_BYTES_MIN)
             <= 96 * 1024 * 1024
     );
+    // The cache has room for something even while it lends.
+    assert!(COLLECTION_FILTER_BYTES_MAX + 2 * BLOCK_BYTES_MAX <= BLOCK_CACHE_BYTES);
     assert!(UNCONSUMED_BYTES_MAX as usize >= 2 * BLOCK_BYTES_MAX);
     assert!(
         INDEX_CACHE_BYTES
             + INDEX_PENDING_BYTES_MAX
             + BLOCK_CACHE_BYTES
+            + TOUCHED_FILTER_BYTES
             + READ_POOL_BYTES_MAX
             + FRAME_POOL_BYTES_MAX
             + UNCONSUMED_BYTES_MAX as usize

@@ -4,14 +4,13 @@
 //! look-up, one read and one checksum; what does not match never leaves this file.
 
 use std::collections::HashSet;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use ipse_base::{Block, BlockSink, Buffer, Cid, Codec, ErrorKind, Kind, LocalBlocks, SinkError, SourceError};
 
 use crate::core::{Core, WriteError};
 use crate::disk::DiskError;
-use crate::hot::{AtHand, Reuse};
+use crate::hot::{AtHand, Held, Reuse};
 use crate::index::IndexError;
 use crate::log::NewRecord;
 use crate::place::{Place, Position};
@@ -73,7 +72,7 @@ struct Terms {
 
 /// What came of it.
 enum Read {
-    Bytes(Bytes),
+    Bytes(Held),
     Absent,
     WouldWait,
 }
@@ -82,7 +81,7 @@ impl Core {
     /// The bytes of a block, if it is here, from the disk.
     pub(crate) fn read(&self, cid: &Cid) -> Result<Option<Bytes>, ReadError> {
         match self.read_on(cid, Terms { wait: true, reuse: Reuse::Once })? {
-            Read::Bytes(bytes) => Ok(Some(bytes)),
+            Read::Bytes(held) => Ok(Some(held.bytes)),
             Read::Absent | Read::WouldWait => Ok(None),
         }
     }
@@ -90,16 +89,19 @@ impl Core {
     /// The bytes of a block, out of memory if it was read before.
     fn recall(&self, cid: &Cid, terms: Terms) -> Result<Read, ReadError> {
         // A running collection must hear of it before it is found, as of any other look.
-        let is_known =
-            !self.collecting.load(Ordering::SeqCst) || self.pending().place(cid.hash()) != Some(None);
-        if let Some(bytes) = is_known.then(|| self.hot.get(cid)).flatten() {
+        let is_known = !self.collecting.is_on() || self.pending().place(cid.hash()) != Some(None);
+        if let Some(held) = is_known.then(|| self.hot.get(cid)).flatten() {
             self.log.counters.cache_hits.one();
-            return Ok(Read::Bytes(bytes));
+            self.uses.touch(held.segment);
+            return Ok(Read::Bytes(held));
         }
         let removals = self.hot.removals();
         let read = self.read_on(cid, terms)?;
-        if let (Read::Bytes(bytes), Reuse::Likely) = (&read, terms.reuse) {
-            self.hot.insert(cid, bytes.clone(), removals);
+        if let Read::Bytes(held) = &read {
+            self.uses.touch(held.segment);
+            if terms.reuse == Reuse::Likely {
+                self.hot.insert(cid, held.clone(), removals);
+            }
         }
         Ok(read)
     }
@@ -109,7 +111,9 @@ impl Core {
         for _ in 0..MOVED_RETRIES {
             let Some(at) = place else { return Ok(Read::Absent) };
             let error = match self.read_record(cid, &at, terms) {
-                Ok(Some(data)) => return Ok(Read::Bytes(data)),
+                Ok(Some(bytes)) => {
+                    return Ok(Read::Bytes(Held { bytes, segment: at.position.segment }));
+                }
                 Ok(None) => return Ok(Read::WouldWait),
                 Err(error) => error,
             };
@@ -233,9 +237,9 @@ impl Core {
     /// Whether the block is here, sound, and stays. Under temporary pins it is looked for again once they protect
     /// it: in between a collection may have begun and taken it.
     fn is_kept(&self, cid: &Cid) -> Result<bool, WriteError> {
-        if self.place(cid.hash())?.is_none() || self.damaged.contains(cid.hash()) {
-            return Ok(false);
-        }
+        let place = self.place(cid.hash())?;
+        let Some(place) = place.filter(|_| !self.damaged.contains(cid.hash())) else { return Ok(false) };
+        self.uses.touch(place.position.segment);
         if !self.guards.any() {
             return Ok(true);
         }
@@ -322,7 +326,7 @@ impl Store {
     /// # Errors
     /// As [`Store::put_blocks`].
     pub fn put_prepared(&self, blocks: &[Prepared]) -> Result<(), WriteError> {
-        self.make_space(blocks.iter().map(|new| new.record().payload.len() as u64).sum())?;
+        self.make_space(blocks.iter().map(|new| new.block.data().len()))?;
         self.core().put(blocks.iter().map(New::Prepared))
     }
 
@@ -365,7 +369,7 @@ impl Store {
 
     fn recalled(&self, cid: &Cid, terms: Terms) -> Result<AtHand, ReadError> {
         Ok(match self.core().recall(cid, terms)? {
-            Read::Bytes(bytes) => AtHand::Block(Block::attested(cid.clone(), bytes)),
+            Read::Bytes(held) => AtHand::Block(Block::attested(cid.clone(), held.bytes)),
             Read::WouldWait => AtHand::OnDisk,
             Read::Absent => Block::implied_by(cid).map_or(AtHand::Absent, AtHand::Block),
         })
@@ -405,7 +409,7 @@ impl Store {
     /// # Errors
     /// [`WriteError`], full where the disk is; none is then half written.
     pub fn put_blocks(&self, blocks: &[Block]) -> Result<(), WriteError> {
-        self.make_space(blocks.iter().map(|block| block.data().len() as u64).sum())?;
+        self.make_space(blocks.iter().map(|block| block.data().len()))?;
         self.core().put(blocks.iter().map(New::Plain))
     }
 

@@ -3,26 +3,26 @@
 //! The order of locks: flushing, appender, pending. Readers take only `pending`, for a look-up in memory; nobody
 //! holds it across the disk.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ipse_base::limits::READ_POOL_BYTES_MAX;
 use ipse_base::{Buffers, Cid, ErrorKind, Kind, Multihash};
 
 use crate::damaged::Damaged;
-use crate::gc::Roots;
+use crate::gc::{Roots, Running};
 use crate::guard::Guards;
 use crate::hot::Hot;
-use crate::index::{Index, IndexError};
+use crate::index::{Checkpoint, Index, IndexError};
 use crate::lock;
 use crate::log::{Appender, Log, LogError, NewRecord};
 use crate::options::{Checkpoints, StoreOptions};
-use crate::pending::{GENERATION_BYTES_MAX, Pending};
+use crate::pending::{GENERATION_BYTES_MAX, Generation, Pending};
 use crate::pins::PinMode;
 use crate::place::{Place, Position};
 use crate::quota::Quota;
 use crate::record::Header;
 use crate::spare::Spare;
+use crate::uses::Uses;
 
 /// Why blocks or pins could not be written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -44,7 +44,7 @@ pub enum WriteError {
         limit: usize,
     },
     /// The repository may not grow, and collection could not make room.
-    #[error("the repository takes {bytes} bytes, and may take {limit}")]
+    #[error("the repository is full: it takes {bytes} bytes of {limit}, and what is in it is kept")]
     Quota {
         /// Bytes it takes.
         bytes: u64,
@@ -119,11 +119,18 @@ pub(crate) struct Core {
     pub(crate) quota: Quota,
     pub(crate) spare: Spare,
     /// Whether a collection runs; there is one at a time.
-    pub(crate) collecting: AtomicBool,
+    pub(crate) collecting: Running,
+    pub(crate) uses: Uses,
 }
 
 impl Core {
-    pub(crate) fn new(log: Log, index: Box<dyn Index>, pending: Pending, options: StoreOptions) -> Self {
+    pub(crate) fn new(
+        log: Log,
+        index: Box<dyn Index>,
+        pending: Pending,
+        uses: Uses,
+        options: StoreOptions,
+    ) -> Self {
         let spare = Spare::open(&log.disk, &log.dir);
         Self {
             log,
@@ -140,7 +147,8 @@ impl Core {
             flushing: Mutex::default(),
             quota: Quota::default(),
             spare,
-            collecting: AtomicBool::new(false),
+            collecting: Running::default(),
+            uses,
         }
     }
 
@@ -234,12 +242,13 @@ impl Core {
         for (record, &position) in records.iter().zip(&positions) {
             pending.active.note_new(record, position);
             pending.active.log_bytes += record.payload.len() as u64;
-            self.quota.grew(record.payload.len() as u64);
         }
+        self.quota.grew(&records[..positions.len()]);
         pending.tail = appender.checkpoint();
         let due = pending.active.bytes() > GENERATION_BYTES_MAX / 2
             || pending.active.log_bytes > CHECKPOINT_LOG_BYTES;
         drop(pending);
+        self.uses.touch(appender.tail().segment);
         // After the index knows, so that whoever reads the old block now finds that it is forgotten.
         self.hot.forget(records.iter().zip(&positions).filter_map(|(record, _)| record.removed()));
         self.wake_background(due);
@@ -308,9 +317,9 @@ impl Core {
             // The index must never know of what the log could still lose.
             self.resume()?;
             self.log.sync(checkpoint.position)?;
-            self.index.apply(&generation, checkpoint)?;
+            self.apply(&generation, checkpoint)?;
             self.log.counters.checkpoints.one();
-            self.pending_mut().flushing = None;
+            self.pending_mut().end_flush();
         }
         Ok(())
     }
@@ -319,6 +328,14 @@ impl Core {
     fn log_bytes(&self) -> u64 {
         let earlier = self.log.segments.ids().map_or(0, |ids| ids.len().saturating_sub(1) as u64);
         earlier * self.options.segment_bytes + self.log.written().offset
+    }
+
+    /// Hands changes to the index, and what was noted of uses with them.
+    fn apply(&self, changes: &Generation, checkpoint: Checkpoint) -> Result<(), IndexError> {
+        let (ended, uses) = self.uses.turn(|id| !self.log.segments.is_removed(id));
+        self.index.apply(changes, checkpoint, &uses)?;
+        self.uses.noted(ended);
+        Ok(())
     }
 
     /// Returns when everything that was visible at the call is durable. The caller does not hold the appender.
@@ -354,6 +371,13 @@ impl Core {
             }
         }
         self.commit()?;
-        self.flush()
+        self.flush()?;
+        if self.quota.is_bounded() {
+            // Reading alone brings no checkpoint about.
+            let _one = lock(&self.flushing);
+            let tail = self.pending().tail;
+            self.apply(&Generation::default(), tail)?;
+        }
+        Ok(())
     }
 }

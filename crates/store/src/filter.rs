@@ -14,8 +14,8 @@ use ipse_base::limits::COLLECTION_FILTER_BYTES_MAX;
 const PROBES: u64 = 6;
 /// Memory an entry is meant to have.
 const BITS_PER_ENTRY: u64 = 16;
-/// The smallest filter, in words of 64 bits.
-const WORDS_MIN: u64 = 8 * 1024;
+/// The smallest filter of a collection.
+const BYTES_MIN: usize = 64 * 1024;
 
 pub(crate) struct Filter {
     words: Vec<AtomicU64>,
@@ -25,10 +25,19 @@ pub(crate) struct Filter {
 impl Filter {
     /// A filter for so many hashes, as large as it should be or as it may be.
     pub(crate) fn for_entries(entries: u64) -> Self {
-        let most = COLLECTION_FILTER_BYTES_MAX as u64 / 8;
-        let words = (entries.saturating_mul(BITS_PER_ENTRY) / 64).clamp(WORDS_MIN, most);
-        let words = (0..words).map(|_| AtomicU64::new(0)).collect();
+        let bytes = usize::try_from(entries.saturating_mul(BITS_PER_ENTRY) / 8).unwrap_or(usize::MAX);
+        Self::of_bytes(bytes.clamp(BYTES_MIN, COLLECTION_FILTER_BYTES_MAX))
+    }
+
+    /// A filter of so much memory.
+    pub(crate) fn of_bytes(bytes: usize) -> Self {
+        let words = (0..bytes / 8).map(|_| AtomicU64::new(0)).collect();
         Self { words, salt: RandomState::new() }
+    }
+
+    /// Memory that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.words.len() * 8
     }
 
     /// Enters a hash. Answers whether it was new for certain.
@@ -80,7 +89,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        assert_eq!(Filter::for_entries(u64::MAX).words.len() * 8, COLLECTION_FILTER_BYTES_MAX);
-        assert!(Filter::for_entries(1_000_000).words.len() * 8 <= 2 << 20);
+        assert_eq!(Filter::for_entries(u64::MAX).bytes(), COLLECTION_FILTER_BYTES_MAX);
+        assert!(Filter::for_entries(1_000_000).bytes() <= 2 << 20);
     }
 }

@@ -20,11 +20,14 @@
 //! - *A crash in the middle.* Tombstones are durable before holes, copies before their source is removed, older
 //!   segments go before younger ones.
 
+mod copy;
 mod epoch;
 mod mark;
 mod plan;
 mod reclaim;
+mod running;
 mod sweep;
+mod worth;
 
 use ipse_base::{Cid, ErrorKind, Kind};
 
@@ -37,6 +40,8 @@ use crate::pins::PinMode;
 use crate::store::Store;
 
 use epoch::Epoch;
+pub(crate) use running::Running;
+use worth::Effort;
 
 /// Something that collection must keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +144,7 @@ pub struct CollectionPlan {
     pub copied_bytes: u64,
     /// Bytes of the disk that would return in all.
     pub freed_bytes: u64,
+    effort: Effort,
     epoch: Epoch,
 }
 
@@ -185,16 +191,29 @@ pub struct Collected {
 }
 
 impl Store {
-    /// Finds what could go. Reads, and changes nothing; readers and writers go on.
+    /// Finds what could go: all that nothing keeps. Reads, and changes nothing; readers and writers go on.
     ///
     /// # Errors
     /// [`CollectError`]: busy while another plan is held, corrupt where something that is to be kept can't be
     /// followed.
     pub fn plan_collection(&self) -> Result<CollectionPlan, CollectError> {
+        self.plan(Effort::THOROUGH, None)
+    }
+
+    /// As [`Store::plan_collection`], of what was used longest ago: garbage goes segment by segment until so many
+    /// bytes would return, and less is copied for it. For collections that nobody asked for.
+    ///
+    /// # Errors
+    /// As [`Store::plan_collection`].
+    pub fn plan_leaving(&self, bytes: u64) -> Result<CollectionPlan, CollectError> {
+        self.plan(Effort::THRIFTY, Some(bytes))
+    }
+
+    fn plan(&self, effort: Effort, enough: Option<u64>) -> Result<CollectionPlan, CollectError> {
         let core = self.core();
         let epoch = Epoch::begin(core)?;
         mark::mark(core, &epoch)?;
-        plan::plan(core, epoch)
+        plan::plan(core, epoch, effort, enough)
     }
 
     /// The names of the blocks that a plan would delete, as things stand now.
@@ -234,7 +253,7 @@ impl Store {
         // Before anything is punched or removed, the tombstones must be where nothing brings them back.
         core.commit()?;
         core.checkpoint()?;
-        reclaim::reclaim(core, &swept, &mut collected)?;
+        reclaim::reclaim(core, &swept, plan.effort, &mut collected)?;
         Ok(collected)
     }
 }

@@ -8,16 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use ipse_base::limits::TOUCHED_FILTER_BYTES;
 use ipse_base::{Cid, Multihash};
 
 use crate::core::Core;
 use crate::filter::Filter;
 use crate::lock;
 use crate::place::Position;
-
-/// Blocks that are there already and are put again under temporary pins, for which memory is taken. Where there
-/// are more, more garbage is kept until the pins are gone.
-const TOUCHED_EXPECTED: u64 = 1 << 20;
 
 /// The temporary pins of a store.
 #[derive(Default)]
@@ -77,7 +74,7 @@ impl Guards {
         if self.any() {
             let mut state = lock(&self.state);
             let touched =
-                state.touched.get_or_insert_with(|| Arc::new(Filter::for_entries(TOUCHED_EXPECTED)));
+                state.touched.get_or_insert_with(|| Arc::new(Filter::of_bytes(TOUCHED_FILTER_BYTES)));
             touched.insert(hash);
         }
     }

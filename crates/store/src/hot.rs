@@ -41,17 +41,25 @@ pub enum AtHand {
     OnDisk,
 }
 
+/// A block that is held.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) bytes: Bytes,
+    /// Where it was read: it counts as used there as long as it is read from here.
+    pub(crate) segment: u32,
+}
+
 #[derive(Debug, Clone, Default)]
 struct Weigh;
 
-impl Weighter<Multihash, Bytes> for Weigh {
-    fn weight(&self, _: &Multihash, bytes: &Bytes) -> u64 {
-        bytes.len() as u64 + ENTRY_BYTES
+impl Weighter<Multihash, Held> for Weigh {
+    fn weight(&self, _: &Multihash, held: &Held) -> u64 {
+        held.bytes.len() as u64 + ENTRY_BYTES
     }
 }
 
 pub(crate) struct Hot {
-    cache: Cache<Multihash, Bytes, Weigh>,
+    cache: Cache<Multihash, Held, Weigh>,
     removals: AtomicU64,
 }
 
@@ -69,18 +77,23 @@ impl Default for Hot {
 }
 
 impl Hot {
+    /// Leaves so many bytes of its memory to a collection's filter; none gives them back.
+    pub(crate) fn lend(&self, bytes: usize) {
+        self.cache.set_capacity(BLOCK_CACHE_BYTES.saturating_sub(bytes) as u64);
+    }
+
     /// How many removals there were. It only grows; equal numbers mean that nothing was removed in between.
     pub(crate) fn removals(&self) -> u64 {
         self.removals.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn get(&self, cid: &Cid) -> Option<Bytes> {
+    pub(crate) fn get(&self, cid: &Cid) -> Option<Held> {
         self.cache.get(cid.hash())
     }
 
     /// Keeps a block that was read since there were `removals` removals.
-    pub(crate) fn insert(&self, cid: &Cid, bytes: Bytes, removals: u64) {
-        self.cache.insert(cid.hash().clone(), bytes);
+    pub(crate) fn insert(&self, cid: &Cid, held: Held, removals: u64) {
+        self.cache.insert(cid.hash().clone(), held);
         if self.removals() != removals {
             self.cache.remove(cid.hash());
         }
@@ -107,8 +120,12 @@ mod tests {
         Block::hash(Codec::RAW, HashCode::SHA2_256, bytes.into()).unwrap()
     }
 
+    fn held(block: &Block) -> Held {
+        Held { bytes: block.data().clone(), segment: 1 }
+    }
+
     fn insert(hot: &Hot, block: &Block) {
-        hot.insert(block.cid(), block.data().clone(), hot.removals());
+        hot.insert(block.cid(), held(block), hot.removals());
     }
 
     #[test]
@@ -144,11 +161,11 @@ mod tests {
         let block = block(1, 100);
         let seen = hot.removals();
         hot.forget(std::iter::once(block.cid()));
-        hot.insert(block.cid(), block.data().clone(), seen);
-        assert_eq!(hot.get(block.cid()), None);
+        hot.insert(block.cid(), held(&block), seen);
+        assert!(hot.get(block.cid()).is_none());
         insert(&hot, &block);
-        assert_eq!(hot.get(block.cid()).as_ref(), Some(block.data()));
+        assert_eq!(hot.get(block.cid()).map(|held| held.bytes).as_ref(), Some(block.data()));
         hot.forget(std::iter::once(block.cid()));
-        assert_eq!(hot.get(block.cid()), None);
+        assert!(hot.get(block.cid()).is_none());
     }
 }

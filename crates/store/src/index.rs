@@ -16,6 +16,7 @@ use crate::disk::DiskError;
 use crate::pending::Generation;
 use crate::pins::Pin;
 use crate::place::{Place, Position};
+use crate::uses::UseChanges;
 
 /// Why the index could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -83,8 +84,14 @@ pub(crate) trait Index: Send + Sync {
     /// Up to where the log is in the index; `None` in a new one.
     fn checkpoint(&self) -> Result<Option<Checkpoint>, IndexError>;
 
-    /// Takes a generation of changes together with the checkpoint behind them, durably and as one.
-    fn apply(&self, changes: &Generation, checkpoint: Checkpoint) -> Result<(), IndexError>;
+    /// Takes a generation of changes together with the checkpoint behind them and what was noted of the use of
+    /// segments, durably and as one.
+    fn apply(
+        &self,
+        changes: &Generation,
+        checkpoint: Checkpoint,
+        uses: &UseChanges,
+    ) -> Result<(), IndexError>;
 
     /// Forgets everything, before all is replayed.
     fn begin_anew(&self) -> Result<(), IndexError>;
@@ -103,6 +110,9 @@ pub(crate) trait Index: Send + Sync {
 
     /// All pins of the block of this hash, whatever their version and codec.
     fn pins_of(&self, hash: &Multihash) -> Result<Vec<Pin>, IndexError>;
+
+    /// When segments were used last, as far as that was noted.
+    fn uses(&self) -> Result<Vec<(u32, u64)>, IndexError>;
 
     /// What it holds in all.
     fn totals(&self) -> Result<Totals, IndexError>;

@@ -53,6 +53,7 @@ mod scrub;
 mod segment;
 mod spare;
 mod store;
+mod uses;
 mod verify;
 
 pub use crate::core::WriteError;

@@ -10,6 +10,7 @@ pub(crate) mod segments;
 pub(crate) mod sync;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ipse_base::{ErrorKind, Kind};
@@ -73,7 +74,7 @@ pub(crate) struct Log {
     pub(crate) segments: Segments,
     pub(crate) counters: Arc<StoreCounters>,
     /// Size at which a segment is closed and the next one begun.
-    segment_bytes: u64,
+    segment_bytes: AtomicU64,
     appender: Mutex<Appender>,
     progress: Progress,
     /// Nothing is ever written.
@@ -98,7 +99,7 @@ impl Log {
             counters: Arc::default(),
             disk,
             dir,
-            segment_bytes,
+            segment_bytes: AtomicU64::new(segment_bytes),
             read_only: false,
         }
     }
@@ -110,6 +111,11 @@ impl Log {
 
     pub(crate) const fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// Closes segments at no more than so many bytes from now on.
+    pub(crate) fn keep_segments_below(&self, bytes: u64) {
+        self.segment_bytes.fetch_min(bytes, Ordering::Relaxed);
     }
 
     /// The right to append. Held only for the length of one write, or of a collection.

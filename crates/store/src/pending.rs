@@ -104,6 +104,9 @@ pub(crate) struct Pending {
     pub(crate) tail: Checkpoint,
     /// There while a collection runs.
     pub(crate) watch: Option<Watch>,
+    /// Generations that went over to the index. Where the number is the same as before, every change since is still
+    /// in here.
+    pub(crate) gone_over: u64,
 }
 
 /// What a collection asks of every look-up while it runs: what somebody looked for stays, and what is about to
@@ -115,7 +118,7 @@ pub(crate) struct Watch {
 
 impl Pending {
     pub(crate) fn new(active: Generation, tail: Checkpoint) -> Self {
-        Self { active, flushing: None, tail, watch: None }
+        Self { active, flushing: None, tail, watch: None, gone_over: 0 }
     }
 
     /// `None` where the index must be asked; `Some(None)` where the block is deleted. A running collection keeps
@@ -172,6 +175,12 @@ impl Pending {
     /// Blocks that changed, the deleted ones counted.
     pub(crate) fn blocks_at_most(&self) -> u64 {
         self.oldest_first().map(|generation| generation.blocks.len() as u64).sum()
+    }
+
+    /// The generation on its way is in the index now.
+    pub(crate) fn end_flush(&mut self) {
+        self.flushing = None;
+        self.gone_over += 1;
     }
 
     fn oldest_first(&self) -> impl Iterator<Item = &Generation> {

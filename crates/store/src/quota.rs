@@ -1,19 +1,38 @@
-//! Quota: how large the repository may become. A put that would go over it collects first; only where that does
-//! not help it is refused.
+//! Quota: how large the repository may become. A put that would go over it collects first, what was used longest
+//! ago; only where that does not help it is refused.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::core::WriteError;
 use crate::gc::CollectError;
 use crate::lock;
+use crate::log::NewRecord;
 use crate::place::Position;
+use crate::record::{HEADER_BYTES, align, name_len};
 use crate::store::Store;
+
+/// What a record takes in the index, roughly: key, value, and the share of half-full pages. What is counted wrong
+/// is measured before anything is refused.
+const INDEX_ENTRY_BYTES: u64 = 128;
+/// The largest name that a put is reckoned with before it is known.
+const NAME_BYTES: u64 = 40;
+/// Segments of a bounded repository are at most one part of so many, so that there are old ones and young ones.
+const SEGMENT_PARTS: u64 = 64;
+/// And no smaller than this: each costs a file and two syncs.
+const SEGMENT_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// One part of so many stays free of blocks: a collection copies what is alive of a segment before it removes it.
+const SPARE_PARTS: u64 = 32;
+/// One part of so many is made free at once: marking costs the same for little and much.
+const ROOM_PARTS: u64 = 16;
+/// How long a put waits for somebody else's collection.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The bound and what is known of the size.
 pub(crate) struct Quota {
     limit: AtomicU64,
-    /// Measured, and then added up: so it is never too small by more than headers and index.
+    /// Measured, and then added up.
     bytes: AtomicU64,
     /// Held by whoever makes room; others wait and look again. Where the log ended when no room could be made:
     /// until something is written, trying again is in vain.
@@ -27,58 +46,108 @@ impl Default for Quota {
 }
 
 impl Quota {
-    /// Records of so many bytes were written.
-    pub(crate) fn grew(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    /// These records were written.
+    pub(crate) fn grew(&self, records: &[NewRecord<'_>]) {
+        let record = |record: &NewRecord<'_>| {
+            let name = record.name.map_or(0, name_len);
+            align((HEADER_BYTES + name + record.payload.len()) as u64) + INDEX_ENTRY_BYTES
+        };
+        self.bytes.fetch_add(records.iter().map(record).sum(), Ordering::Relaxed);
+    }
+
+    /// Whether there is a bound.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.limit.load(Ordering::Relaxed) != u64::MAX
     }
 
     /// What is over the limit, if so many bytes more are written.
     fn excess(&self, more: u64) -> Option<WriteError> {
         let (bytes, limit) = (self.bytes.load(Ordering::Relaxed), self.limit.load(Ordering::Relaxed));
-        (bytes.saturating_add(more) > limit).then_some(WriteError::Quota { bytes, limit })
+        (bytes.saturating_add(more) > limit - limit / SPARE_PARTS)
+            .then_some(WriteError::Quota { bytes, limit })
     }
 }
 
 impl Store {
     /// Keeps the repository below so many bytes on the disk from now on: a put that would take it over collects
-    /// what nothing keeps, and fails (full) where that is not enough. Pins and deletions are always taken.
+    /// what nothing keeps, that first which was used longest ago, and fails (full) where that is not enough. Pins and
+    /// deletions are always taken.
     ///
     /// # Errors
     /// [`WriteError`] where the size can't be measured.
     pub fn keep_below(&self, bytes: u64) -> Result<(), WriteError> {
-        let quota = &self.core().quota;
-        quota.bytes.store(self.stats()?.disk_bytes, Ordering::Relaxed);
-        quota.limit.store(bytes, Ordering::Relaxed);
+        let core = self.core();
+        self.measure()?;
+        core.quota.limit.store(bytes, Ordering::Relaxed);
+        core.log.keep_segments_below((bytes / SEGMENT_PARTS).max(SEGMENT_BYTES_MIN));
         Ok(())
     }
 
-    /// Makes room for so many bytes. The caller holds no lock.
-    pub(crate) fn make_space(&self, more: u64) -> Result<(), WriteError> {
+    /// Bytes that the repository takes, as they were measured last and reckoned since; nothing where it has no
+    /// bound. Costs nothing.
+    pub fn reckoned_bytes(&self) -> Option<u64> {
         let quota = &self.core().quota;
+        quota.is_bounded().then(|| quota.bytes.load(Ordering::Relaxed))
+    }
+
+    fn measure(&self) -> Result<(), WriteError> {
+        let bytes = self.stats()?.disk_bytes;
+        self.core().quota.bytes.store(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Makes room for blocks of these lengths. The caller holds no lock.
+    pub(crate) fn make_space(&self, lengths: impl Iterator<Item = usize>) -> Result<(), WriteError> {
+        let quota = &self.core().quota;
+        if !quota.is_bounded() {
+            return Ok(());
+        }
+        let record = |length| align(HEADER_BYTES as u64 + NAME_BYTES + length as u64) + INDEX_ENTRY_BYTES;
+        let more = lengths.map(record).sum();
         if quota.excess(more).is_none() {
             return Ok(());
         }
         let mut in_vain = lock(&quota.making_room);
-        let Some(excess) = quota.excess(more) else { return Ok(()) };
-        if *in_vain == Some(self.core().log.written()) {
+        if quota.excess(more).is_none() {
+            return Ok(());
+        }
+        if let (true, Some(excess)) = (*in_vain == Some(self.core().log.written()), quota.excess(more)) {
             return Err(excess);
         }
-        match self.collect_all() {
-            // Somebody else's collection makes room by itself, or can't.
-            Ok(()) | Err(CollectError::Busy) => {}
-            Err(error) => {
-                tracing::warn!(%error, "no room could be made");
-                return Err(excess);
-            }
-        }
-        quota.bytes.store(self.stats()?.disk_bytes, Ordering::Relaxed);
-        let excess = quota.excess(more);
+        let excess = self.free(more)?;
         *in_vain = excess.as_ref().map(|_| self.core().log.written());
         excess.map_or(Ok(()), Err)
     }
 
-    fn collect_all(&self) -> Result<(), CollectError> {
-        let plan = self.plan_collection()?;
+    /// Measures, and collects where that shows no room; answers what is over the limit then. At first what was used
+    /// longest ago goes, then everything.
+    fn free(&self, more: u64) -> Result<Option<WriteError>, WriteError> {
+        let core = self.core();
+        self.measure()?;
+        let room = core.quota.limit.load(Ordering::Relaxed) / ROOM_PARTS;
+        for enough in [Some(more.saturating_add(room)), None] {
+            if core.quota.excess(more).is_none() {
+                return Ok(None);
+            }
+            match self.collect_by_itself(enough) {
+                Ok(()) => {}
+                // Somebody else's makes room too.
+                Err(CollectError::Busy) => core.collecting.wait(PATIENCE),
+                Err(error) => {
+                    tracing::warn!(%error, "no room could be made");
+                    break;
+                }
+            }
+            self.measure()?;
+        }
+        Ok(core.quota.excess(more))
+    }
+
+    fn collect_by_itself(&self, enough: Option<u64>) -> Result<(), CollectError> {
+        let plan = match enough {
+            Some(bytes) => self.plan_leaving(bytes)?,
+            None => self.plan_collection()?,
+        };
         self.collect(&plan, &mut |_| {}).map(drop)
     }
 }

@@ -294,7 +294,8 @@ impl Replay<'_> {
                 return Err(RecoverError::Unindexed(self.dir.to_path_buf()));
             }
             let position = Position { segment: segment.id, offset: end };
-            self.index.apply(&self.pending, Checkpoint { position, marker: segment.marker })?;
+            let checkpoint = Checkpoint { position, marker: segment.marker };
+            self.index.apply(&self.pending, checkpoint, &Vec::new())?;
             self.pending = Generation::default();
         }
         Ok(())

@@ -18,8 +18,10 @@ pub(crate) enum Scanned {
     Damage { offset: u64, end: u64 },
 }
 
-/// Bytes read at once. Small records share a window; large payloads are skipped without being read.
+/// Bytes read at once, at the most. Small records share a window; large payloads are skipped without being read, and
+/// behind one the window is small at first: what follows is likely to be large too.
 const WINDOW_BYTES: usize = 64 * 1024;
+const WINDOW_BYTES_MIN: usize = 4 * 1024;
 const HEADER_BYTES_MAX: usize = HEADER_BYTES + NAME_BYTES_MAX;
 
 pub(crate) struct Scan<'a> {
@@ -28,12 +30,14 @@ pub(crate) struct Scan<'a> {
     end: u64,
     window: Vec<u8>,
     window_start: u64,
+    /// Bytes that were to be read for it.
+    size: usize,
 }
 
 impl<'a> Scan<'a> {
     /// The records from `start`, which must be the start of one, up to `end`.
     pub(crate) fn new(segment: &'a Segment, start: u64, end: u64) -> Self {
-        Self { segment, at: start, end, window: Vec::new(), window_start: 0 }
+        Self { segment, at: start, end, window: Vec::new(), window_start: start, size: WINDOW_BYTES / 2 }
     }
 
     /// The next finding; `None` at the end.
@@ -84,7 +88,10 @@ impl<'a> Scan<'a> {
         let end = self.end.min(offset + length as u64);
         let window_end = self.window_start + self.window.len() as u64;
         if offset < self.window_start || end > window_end {
-            let wanted = (self.end - offset).min(WINDOW_BYTES as u64) as usize;
+            let goes_on = (self.window_start..=window_end).contains(&offset);
+            let size = if goes_on { (self.size * 2).min(WINDOW_BYTES) } else { WINDOW_BYTES_MIN };
+            self.size = size.max(length);
+            let wanted = (self.end - offset).min(self.size as u64) as usize;
             self.window = self.segment.file.read_vec(offset, wanted)?;
             self.window_start = offset;
         }

@@ -21,6 +21,7 @@ use crate::pending::Pending;
 use crate::place::Position;
 use crate::recover::{RecoverError, recover};
 use crate::repo::{AddressFile, Repo, RepoError};
+use crate::uses::Uses;
 
 /// Why a store could not be opened.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -137,7 +138,10 @@ impl Store {
         let log = if access == Access::Read { log.read_only() } else { log };
         let pending = Pending::new(found.pending, tail);
         let with_thread = options.checkpoints == Checkpoints::Background && access == Access::Write;
-        let core = Arc::new(Core::new(log, index, pending, options));
+        let known = index.uses().map_err(RecoverError::from)?;
+        let ids = log.segments.ids().map_err(RecoverError::from)?;
+        log.segments.note_removed(known.iter().map(|(id, _)| *id).filter(|id| !ids.contains(id)));
+        let core = Arc::new(Core::new(log, index, pending, Uses::new(known), options));
         let thread = if with_thread {
             Some(background::start(&core).map_err(|error| OpenError::Thread(Arc::new(error)))?)
         } else {

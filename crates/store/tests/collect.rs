@@ -224,3 +224,91 @@ fn a_bound_is_kept_by_collecting_and_then_by_refusing() {
     store.unpin(&[kept.cid().clone()]).unwrap();
     store.put_blocks(&[leaf(9900, 3000)]).unwrap();
 }
+
+/// Blocks in segments of their own, so that each segment is one that is used or not.
+fn shelves(store: &Store) -> Vec<Vec<Block>> {
+    (0..6u64)
+        .map(|shelf| {
+            let blocks: Vec<Block> = (0..8).map(|at| leaf(shelf * 100 + at, 4000)).collect();
+            store.put_blocks(&blocks).unwrap();
+            blocks
+        })
+        .collect()
+}
+
+/// How many blocks of each are here, by a look that does not count as a use.
+fn here(store: &Store, shelves: &[Vec<Block>]) -> Vec<usize> {
+    let has = |block: &&Block| store.has(block.cid()).unwrap();
+    shelves.iter().map(|shelf| shelf.iter().filter(has).count()).collect()
+}
+
+fn leave(store: &Store, bytes: u64) {
+    let plan = store.plan_leaving(bytes).unwrap();
+    let (blocks, mut removed) = (plan.blocks, 0);
+    store.collect(&plan, &mut |_| removed += 1).unwrap();
+    assert_eq!(blocks, removed);
+}
+
+#[test]
+fn what_was_used_longest_ago_leaves_first() {
+    let (_disk, store) = store();
+    let shelves = shelves(&store);
+    store.pin(shelves[1][0].cid(), PinMode::Direct, None).unwrap();
+    // A generation later the oldest is read, out of memory the second time.
+    store.checkpoint().unwrap();
+    for block in [&shelves[0][3], &shelves[0][3]] {
+        assert!(store.get(block.cid()).unwrap().is_some());
+    }
+    leave(&store, 40_000);
+    assert_eq!(here(&store, &shelves), [8, 1, 0, 8, 8, 8]);
+    leave(&store, 20_000);
+    assert_eq!(here(&store, &shelves), [8, 1, 0, 0, 8, 8]);
+    leave(&store, 1 << 30);
+    assert_eq!(here(&store, &shelves), [0, 1, 0, 0, 0, 0]);
+    assert_eq!(damages(&store), []);
+}
+
+#[test]
+fn what_is_put_again_counts_as_used() {
+    let (_disk, store) = store();
+    let shelves = shelves(&store);
+    store.checkpoint().unwrap();
+    store.put_blocks(&shelves[0][..1]).unwrap();
+    leave(&store, 40_000);
+    assert_eq!(here(&store, &shelves), [8, 0, 0, 8, 8, 8]);
+}
+
+#[test]
+fn uses_are_known_after_a_restart_and_a_crash() {
+    let (disk, store) = store();
+    let shelves = shelves(&store);
+    store.keep_below(1 << 40).unwrap();
+    store.checkpoint().unwrap();
+    assert!(store.get(shelves[0][0].cid()).unwrap().is_some());
+    // Reading alone writes nothing; the close takes it along.
+    store.close().unwrap();
+    drop(store);
+    let store = open(&disk, options()).unwrap();
+    assert!(store.get(shelves[1][0].cid()).unwrap().is_some());
+    store.put_blocks(&[leaf(7777, 10)]).unwrap();
+    store.checkpoint().unwrap();
+    // No close: what the checkpoint took along is known.
+    disk.crash();
+    drop(store);
+    let store = open(&disk, options()).unwrap();
+    leave(&store, 60_000);
+    assert_eq!(here(&store, &shelves), [8, 8, 0, 0, 8, 8]);
+}
+
+#[test]
+fn an_index_without_uses_is_taken_over() {
+    let (disk, store) = store();
+    let shelves = shelves(&store);
+    store.close().unwrap();
+    drop(store);
+    // Built anew: nobody knows of any use, so the oldest are taken for those that were used longest ago.
+    ipse_store::Disk::remove(&disk, &common::root().join("index.redb")).unwrap();
+    let store = open(&disk, options()).unwrap();
+    leave(&store, 20_000);
+    assert_eq!(here(&store, &shelves), [0, 8, 8, 8, 8, 8]);
+}

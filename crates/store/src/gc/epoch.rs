@@ -3,8 +3,8 @@
 //! It begins before marking and ends with the plan. Its filter takes what is marked and what anybody looks for, so
 //! one question answers both, and its memory has a bound.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ipse_base::{Cid, Multihash};
 
@@ -23,11 +23,13 @@ pub(super) struct Epoch {
     horizon: Position,
     /// What temporary pins keep.
     pub(super) roots: Vec<Cid>,
+    /// The segments that garbage leaves; where there is none, it leaves all.
+    pub(super) leaving: Option<HashSet<u32>>,
 }
 
 impl Epoch {
     pub(super) fn begin(core: &Arc<Core>) -> Result<Self, CollectError> {
-        if core.collecting.swap(true, Ordering::SeqCst) {
+        if !core.collecting.begin() {
             return Err(CollectError::Busy);
         }
         // From here on dropping the value ends the epoch, also on an error.
@@ -37,9 +39,11 @@ impl Epoch {
             earlier: None,
             horizon: Position { segment: 0, offset: 0 },
             roots: Vec::new(),
+            leaving: None,
         };
         core.checkpoint()?;
         epoch.kept = Arc::new(Filter::for_entries(core.index.totals()?.blocks));
+        core.hot.lend(epoch.kept.bytes());
         {
             let appender = core.log.appender();
             let watch = Watch { kept: Arc::clone(&epoch.kept), condemned: Default::default() };
@@ -59,6 +63,7 @@ impl Epoch {
         position >= self.horizon
             || self.kept.contains(hash)
             || self.earlier.as_ref().is_some_and(|earlier| earlier.contains(hash))
+            || self.leaving.as_ref().is_some_and(|leaving| !leaving.contains(&position.segment))
     }
 
     /// Makes those blocks invisible that nobody asked for until now, and leaves the others out. The caller holds
@@ -85,6 +90,7 @@ impl Epoch {
 impl Drop for Epoch {
     fn drop(&mut self) {
         self.core.pending_mut().watch = None;
-        self.core.collecting.store(false, Ordering::SeqCst);
+        self.core.hot.lend(0);
+        self.core.collecting.end();
     }
 }

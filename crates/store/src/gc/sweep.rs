@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use ipse_base::{Cid, Multihash};
 
 use super::epoch::Epoch;
+use super::reclaim::pace;
 use super::{CollectError, Collected};
 use crate::core::Core;
 use crate::list::Places;
@@ -13,7 +14,7 @@ use crate::place::Place;
 use crate::record::RecordKind;
 
 /// Tombstones written at once: so long writers wait.
-const BATCH: usize = 256;
+const BATCH: usize = 64;
 
 /// What a sweep saw.
 #[derive(Default)]
@@ -61,7 +62,7 @@ fn bury(
     collected: &mut Collected,
     swept: &mut Swept,
 ) -> Result<(), CollectError> {
-    core.make_room()?;
+    pace(core)?;
     let mut appender = core.log.appender();
     epoch.condemn(batch);
     let cids: Vec<Cid> = batch.iter().map(|(hash, place)| place.cid(hash.clone())).collect();

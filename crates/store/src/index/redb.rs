@@ -23,9 +23,11 @@ use crate::options::Access;
 use crate::pending::Generation;
 use crate::pins::Pin;
 use crate::place::Place;
+use crate::uses::UseChanges;
 
 const BLOCKS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("blocks");
 const PINS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("pins");
+const USES: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("uses");
 const STATE: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("state");
 
 /// The one key of the state table; its version is that of all three tables.
@@ -243,6 +245,7 @@ fn pin_entry(key: &[u8], pin: &[u8]) -> Option<Pin> {
 struct Tables {
     blocks: Option<ReadTable>,
     pins: Option<ReadTable>,
+    uses: Option<ReadTable>,
     state: Option<ReadTable>,
 }
 
@@ -257,6 +260,7 @@ impl Open {
         let tables = Arc::new(Tables {
             blocks: opened(&transaction, BLOCKS)?,
             pins: opened(&transaction, PINS)?,
+            uses: opened(&transaction, USES)?,
             state: opened(&transaction, STATE)?,
         });
         *slot = Some(Arc::clone(&tables));
@@ -280,10 +284,15 @@ impl Index for RedbIndex {
         Ok(self.state()?.map(|(checkpoint, _)| checkpoint))
     }
 
-    fn apply(&self, changes: &Generation, checkpoint: Checkpoint) -> Result<(), IndexError> {
+    fn apply(
+        &self,
+        changes: &Generation,
+        checkpoint: Checkpoint,
+        uses: &UseChanges,
+    ) -> Result<(), IndexError> {
         let blocks = changes.sorted_blocks();
         self.with(true, |open| {
-            let written = write(&open.database, &blocks, changes, checkpoint);
+            let written = write(&open.database, &blocks, changes, checkpoint, uses);
             open.forget_tables();
             written
         })
@@ -326,6 +335,10 @@ impl Index for RedbIndex {
         self.range(|tables| tables.pins.as_ref(), Some(&prefix), usize::MAX, &of_this, pin_entry)
     }
 
+    fn uses(&self) -> Result<Vec<(u32, u64)>, IndexError> {
+        self.range(|tables| tables.uses.as_ref(), None, usize::MAX, &|_| true, value::decode_use)
+    }
+
     fn totals(&self) -> Result<Totals, IndexError> {
         Ok(self.state()?.map(|(_, totals)| totals).unwrap_or_default())
     }
@@ -343,11 +356,13 @@ fn write(
     blocks: &[(Vec<u8>, Option<Place>)],
     changes: &Generation,
     checkpoint: Checkpoint,
+    uses: &UseChanges,
 ) -> EngineResult<()> {
     let mut transaction = database.begin_write().map_err(redb::Error::from)?;
     // The allocator's state goes into each commit, so that opening after a crash walks no tree.
     transaction.set_quick_repair(true);
     fill(&transaction, blocks, changes, checkpoint)?;
+    note_uses(&transaction, uses)?;
     transaction.commit().map_err(redb::Error::from)?;
     Ok(())
 }
@@ -379,6 +394,22 @@ fn fill(
     }
     let new = value::encode_state(&checkpoint, &totals);
     state.insert(STATE_KEY, new.as_slice()).map_err(redb::Error::from)?;
+    Ok(())
+}
+
+fn note_uses(transaction: &WriteTransaction, uses: &UseChanges) -> EngineResult<()> {
+    if uses.is_empty() {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(USES).map_err(redb::Error::from)?;
+    for (segment, last) in uses {
+        let (key, value) = value::encode_use(*segment, last.unwrap_or_default());
+        match last {
+            Some(_) => table.insert(key.as_slice(), value.as_slice()).map(drop),
+            None => table.remove(key.as_slice()).map(drop),
+        }
+        .map_err(redb::Error::from)?;
+    }
     Ok(())
 }
 

@@ -91,6 +91,16 @@ pub(crate) fn decode_pin(cid: Cid, value: &[u8]) -> Option<Pin> {
     Some(Pin { cid, mode, name: (!name.is_empty()).then(|| name.to_owned()) })
 }
 
+/// An entry of the table of uses: segment, and the generation in which it was used last.
+pub(crate) fn encode_use(segment: u32, last: u64) -> ([u8; 4], [u8; 8]) {
+    (segment.to_be_bytes(), last.to_le_bytes())
+}
+
+/// `None` where the bytes are no such entry.
+pub(crate) fn decode_use(key: &[u8], value: &[u8]) -> Option<(u32, u64)> {
+    Some((u32::from_be_bytes(key.try_into().ok()?), u64::from_le_bytes(value.try_into().ok()?)))
+}
+
 /// The state of the index: checkpoint and totals.
 pub(crate) fn encode_state(checkpoint: &Checkpoint, totals: &Totals) -> Vec<u8> {
     let mut out = Vec::with_capacity(36);

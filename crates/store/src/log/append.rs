@@ -1,6 +1,7 @@
 //! Append: records to the end of the log, many in one system call.
 
 use std::io::IoSlice;
+use std::sync::atomic::Ordering;
 
 use ipse_base::Cid;
 
@@ -103,7 +104,8 @@ impl Log {
         let mut rest = records;
         while !rest.is_empty() {
             let (count, bytes) = fitting(rest);
-            if appender.tail > SEGMENT_HEADER_BYTES && appender.tail + bytes > self.segment_bytes {
+            let full = appender.tail + bytes > self.segment_bytes.load(Ordering::Relaxed);
+            if appender.tail > SEGMENT_HEADER_BYTES && full {
                 self.roll(appender)?;
             }
             self.write(appender, &rest[..count], positions)?;

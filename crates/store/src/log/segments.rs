@@ -69,6 +69,16 @@ impl Segments {
         self.taken.load(Ordering::SeqCst)
     }
 
+    /// Whether a segment was removed.
+    pub(crate) fn is_removed(&self, id: u32) -> bool {
+        lock(&self.open).removed.contains(&id)
+    }
+
+    /// To be told of segments that were removed before the log was opened.
+    pub(crate) fn note_removed(&self, ids: impl Iterator<Item = u32>) {
+        lock(&self.open).removed.extend(ids);
+    }
+
     /// Removes a segment's file. Readers that hold it go on.
     pub(crate) fn remove(&self, id: u32) -> Result<(), DiskError> {
         self.taking();
