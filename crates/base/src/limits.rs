@@ -143,10 +143,10 @@ pub const CACHED_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Memory of large read buffers that wait to be used again, in bytes. New memory costs as much time as reading
 /// into it, so a stream goes round in a few buffers.
-pub const READ_POOL_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const READ_POOL_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// The same for messages of peers: what arrives goes round in the memory of what was passed on.
-pub const FRAME_POOL_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const FRAME_POOL_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// Memory for what the gateway remembers of paths it has answered, in bytes: some hundred bytes a path, and 72
 /// for each leaf of a large file.

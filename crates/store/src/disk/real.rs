@@ -185,7 +185,7 @@ impl DiskFile for RealFile {
     }
 
     fn begin_writing(&self, offset: u64, length: u64) {
-        begin_writing(&self.0, offset, length);
+        begin_writing(&self.file, offset, length);
     }
 
     fn sync_data(&self) -> io::Result<()> {
