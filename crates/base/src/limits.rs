@@ -110,6 +110,12 @@ pub const QUIC_CONNECTION_BYTES_MAX: u32 = 2 * 1024 * 1024;
 /// Connections over QUIC that peers may open toward us.
 pub const QUIC_INBOUND_MAX: usize = 48;
 
+/// Bytes that a peer may send on a stream that it opened before we have read any: what a fast and long path holds
+/// (as the largest window of the reference node, which has to be grown into). What of it is here is bounded above.
+pub const STREAM_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+/// What a stream starts with by the specification of yamux, in bytes.
+pub const STREAM_WINDOW_BYTES_START: u32 = 256 * 1024;
+
 /// Streams of framed protocols that a peer may open on one connection.
 pub const INBOUND_STREAMS_PER_CONNECTION_MAX: usize = 64;
 
@@ -213,6 +219,7 @@ const _: () = {
     assert!(SESSION_ASKED_BYTES_START <= SESSION_ASKED_BYTES_MAX);
     // Below its minimum a connection has room for the largest frame's piece, so that it can always go on.
     assert!(UNREAD_CONNECTION_BYTES_MIN >= 64 * 1024 && UNREAD_CONNECTION_BYTES_MAX <= UNREAD_BYTES_MAX);
+    assert!(STREAM_WINDOW_BYTES >= STREAM_WINDOW_BYTES_START);
     // However hostile the peers are.
     assert!(UNREAD_BYTES_MAX + CONNECTIONS_MAX as u64 * UNREAD_CONNECTION_BYTES_MIN <= 96 * 1024 * 1024);
     assert!(QUIC_INBOUND_MAX * QUIC_CONNECTION_BYTES_MAX as usize <= 96 * 1024 * 1024);

@@ -1,8 +1,9 @@
 //! The multiplexer: yamux over [`Reframed`], with frames of our own as large as the encryption below takes whole,
 //! and an account of what no stream has read yet ([`Unread`]).
 //!
-//! Why not the ready-made adapter: it sends frames of 16 KiB, each of which becomes a system call of its own, and
-//! its memory is bounded by windows alone, which a peer can fill on streams that nobody reads.
+//! Why not the ready-made adapter: it sends frames of 16 KiB, each of which becomes a system call of its own; its
+//! memory is bounded by windows alone, which a peer can fill on streams that nobody reads; and those start so small
+//! that a long path takes five round trips to fill.
 
 use std::collections::VecDeque;
 use std::future::{Ready, ready};
@@ -186,9 +187,16 @@ impl AsyncRead for Stream {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let count = ready!(Pin::new(&mut this.yamux).poll_read(context, buffer))?;
-        this.unread.taken(this.id, count);
-        Poll::Ready(Ok(count))
+        if let Poll::Ready(count) = this.unread.poll_read(this.id, context, buffer) {
+            return Poll::Ready(Ok(count));
+        }
+        // All that the multiplexer has to say is that the stream has ended.
+        ready!(Pin::new(&mut this.yamux).poll_read(context, buffer))?;
+        // Its last bytes may have come in between.
+        match this.unread.poll_read(this.id, context, buffer) {
+            Poll::Ready(count) => Poll::Ready(Ok(count)),
+            Poll::Pending => Poll::Ready(Ok(0)),
+        }
     }
 }
 
