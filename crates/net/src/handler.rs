@@ -115,6 +115,7 @@ impl Handler {
             Opening::Bitswap => {
                 let version = ProtocolVersion::from_name(protocol.as_ref()).unwrap_or(ProtocolVersion::V1_0);
                 self.speaks(version);
+                // After a failure this one was agreed on; before, there is none to forget.
                 self.failures = 0;
                 let guard = self.link.stream_opened(version.name());
                 let run = outbound::run(stream, version, self.link.clone(), self.traffic.clone());
@@ -159,6 +160,11 @@ impl Handler {
             let events = self.traffic.events.clone();
             self.errands.push(async move { events.send(event).await.unwrap_or(()) }.boxed());
         }
+    }
+
+    /// What is proposed on a stream toward the peer. After a failure it has to agree before anything is sent.
+    fn bitswap(&self) -> Upgrade {
+        self.version.filter(|_| self.failures == 0).map_or(Upgrade::Bitswap, Upgrade::Known)
     }
 
     fn poll_outbound(&mut self, context: &mut Context<'_>) {
@@ -218,7 +224,7 @@ impl ConnectionHandler for Handler {
             None => Poll::Pending,
             Some(opening) => {
                 let upgrade = match opening {
-                    Opening::Bitswap => Upgrade::Bitswap,
+                    Opening::Bitswap => self.bitswap(),
                     Opening::Ping(_) => Upgrade::Ping,
                 };
                 let protocol = SubstreamProtocol::new(upgrade, opening).with_timeout(NEGOTIATION_TIMEOUT);

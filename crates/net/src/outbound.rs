@@ -57,8 +57,10 @@ pub(crate) async fn run(
     loop {
         writer.load_ahead(&mut loading).await;
         let Some(next) = loading.pop_front() else {
-            if wait_for_work(&writer.link, &mut reading).await {
-                continue;
+            match wait_for_work(&writer.link, &mut reading).await {
+                Waited::Work => continue,
+                Waited::Refused => return Ended::Failed,
+                Waited::Over => {}
             }
             // Idle, or the peer has closed it. There is nothing on its way that a failed close could lose.
             let _ = stream.close().await;
@@ -247,8 +249,17 @@ async fn put_back(first: Option<Job>, loading: VecDeque<Loading>, link: &Link) {
     jobs.into_iter().rev().for_each(|job| link.put_back(job));
 }
 
-/// True when the link has something; false when nothing came for a while or the peer closed the stream.
-async fn wait_for_work(link: &Link, reading: &mut (impl AsyncRead + Unpin)) -> bool {
+/// How waiting for something to send ended.
+enum Waited {
+    /// There is something.
+    Work,
+    /// Nothing came for a while, or the peer closed the stream.
+    Over,
+    /// The peer broke the stream off, or does not agree to its protocol.
+    Refused,
+}
+
+async fn wait_for_work(link: &Link, reading: &mut (impl AsyncRead + Unpin)) -> Waited {
     let work = poll_fn(|context| {
         link.register(context);
         if link.has_jobs() { Poll::Ready(()) } else { Poll::Pending }
@@ -257,5 +268,12 @@ async fn wait_for_work(link: &Link, reading: &mut (impl AsyncRead + Unpin)) -> b
     let mut byte = [0];
     let closed = reading.read(&mut byte);
     let mut work = std::pin::pin!(work);
+<<<<<<< HEAD
     matches!(timeout(IDLE_MAX, select(&mut work, closed)).await, Ok(Either::Left(_)))
+=======
+    match tokio::time::timeout(IDLE_MAX, select(&mut work, closed)).await {
+        Ok(Either::Left(_)) => Waited::Work,
+        Ok(Either::Right((Err(_), _))) => Waited::Refused,
+        Ok(Either::Right((Ok(_), _))) | Err(_) => Waited::Over,
+    }
 }

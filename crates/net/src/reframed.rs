@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn windows_go_out_between_frames() {
         let unread = Unread::alone();
-        let mut reframed = Reframed::new(Cursor::new(Vec::new()), unread.clone());
+        let mut reframed = Reframed::new(Cursor::new(Vec::new()), unread.clone(), Unsent::alone());
         let ours = [frame(DATA, 0, 100), vec![1; 100]].concat();
         let update = |stream| window_update(unread_grant(stream));
         block_on(async {
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn fuzz_reframed() {
         bolero::check!().with_type::<(Vec<u8>, u8)>().for_each(|(bytes, step)| {
-            let mut reframed = Reframed::new(Cursor::new(bytes.clone()), Unread::alone());
+            let mut reframed = Reframed::new(Cursor::new(bytes.clone()), Unread::alone(), Unsent::alone());
             let mut space = vec![0; usize::from(*step) + 1];
             let mut total = 0;
             while let Ok(count @ 1..) = block_on(reframed.read(&mut space)) {
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_header_cut_off_is_an_error() {
-        let mut reframed = Reframed::new(Cursor::new(frame(DATA, 0, 1)[..7].to_vec()), Unread::alone());
+        let mut reframed = Reframed::new(Cursor::new(frame(DATA, 0, 1)[..7].to_vec()), Unread::alone(), Unsent::alone());
         assert!(block_on(reframed.read(&mut [0; 12])).is_err());
     }
 }

@@ -10,6 +10,7 @@ use futures::StreamExt;
 use ipse_base::PeerId;
 use ipse_base::limits::QUIC_CONNECTION_BYTES_MAX;
 use libp2p::core::transport::{ListenerId, TransportError};
+use libp2p::core::upgrade;
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
@@ -282,6 +283,8 @@ fn build(key: Keypair, behaviour: Behaviour, muxer: Muxer) -> Result<Swarm<Behav
     let config = |config: libp2p::swarm::Config| {
         config
             .with_idle_connection_timeout(IDLE_TIMEOUT)
+            // Saves the round trip in which a peer agrees to the only protocol that is proposed.
+            .with_substream_upgrade_protocol_override(upgrade::Version::V1Lazy)
             .with_max_negotiating_inbound_streams(NEGOTIATING_MAX)
     };
     Ok(builder.with_swarm_config(config).with_connection_timeout(HANDSHAKE_TIMEOUT).build())

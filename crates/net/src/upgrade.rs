@@ -15,6 +15,9 @@ pub(crate) const PING: &str = "/ipfs/ping/1.0.0";
 pub(crate) enum Upgrade {
     /// Any version of bitswap, the newest first.
     Bitswap,
+    /// The version that the peer is known to speak. With one name to propose nothing has to be waited for: what
+    /// is to be sent leaves with the proposal.
+    Known(ProtocolVersion),
     /// Ping, as the side that asks.
     Ping,
 }
@@ -28,6 +31,7 @@ impl UpgradeInfo for Upgrade {
             Self::Bitswap => {
                 ProtocolVersion::PREFERRED.iter().map(|version| StreamProtocol::new(version.name())).collect()
             }
+            Self::Known(version) => vec![StreamProtocol::new(version.name())],
             Self::Ping => vec![StreamProtocol::new(PING)],
         }
     }
