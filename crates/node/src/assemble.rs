@@ -129,12 +129,8 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         tracing::warn!("the repository's disk takes no writes: serving what is there, and nothing else");
     } else if options.collect {
         store.keep_below(settings.storage_bytes_max)?;
-        workers.start(Collector {
-            store: store.clone(),
-            bytes_max: settings.storage_bytes_max,
-            watermark_percent: settings.collect_percent,
-            period: settings.collect_period,
-        });
+        let (bytes_max, percent) = (settings.storage_bytes_max, settings.collect_percent);
+        workers.start(Collector::new(store.clone(), bytes_max, percent, settings.collect_period));
     }
     let config = config.into();
     let (parts, adds, collecting) = (Parts::default(), Arc::default(), std::sync::Mutex::default());
