@@ -25,6 +25,10 @@ const HINTS: &[(&str, &str)] = &[
     ("its disk takes no writes", "make it writable, then restart"),
     ("Read-only file system", "make the disk writable again; writing goes on by itself"),
     ("is not durable yet", "check the disk; what was acknowledged is kept, and writing goes on by itself"),
+    (
+        "the repository is full",
+        "unpin what is not needed, or raise Datastore.StorageMax in the configuration and restart",
+    ),
     ("car: ", "the archive is cut, damaged or none; fetch or export it again with `ipse dag export CID`"),
     ("bytes do not match", "the data is damaged; fetch or export it again"),
     ("failed to unmarshal json", "the value must be JSON; put it in single quotes, or leave out --json"),

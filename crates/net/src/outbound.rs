@@ -268,10 +268,7 @@ async fn wait_for_work(link: &Link, reading: &mut (impl AsyncRead + Unpin)) -> W
     let mut byte = [0];
     let closed = reading.read(&mut byte);
     let mut work = std::pin::pin!(work);
-<<<<<<< HEAD
-    matches!(timeout(IDLE_MAX, select(&mut work, closed)).await, Ok(Either::Left(_)))
-=======
-    match tokio::time::timeout(IDLE_MAX, select(&mut work, closed)).await {
+    match timeout(IDLE_MAX, select(&mut work, closed)).await {
         Ok(Either::Left(_)) => Waited::Work,
         Ok(Either::Right((Err(_), _))) => Waited::Refused,
         Ok(Either::Right((Ok(_), _))) | Err(_) => Waited::Over,
