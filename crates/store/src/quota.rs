@@ -55,6 +55,11 @@ impl Quota {
         self.bytes.fetch_add(records.iter().map(record).sum(), Ordering::Relaxed);
     }
 
+    /// Bytes that a collection may have copied before it removes what it copied them from.
+    pub(crate) fn copied_bytes_max(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed) / SPARE_PARTS / 2
+    }
+
     /// Whether there is a bound.
     pub(crate) fn is_bounded(&self) -> bool {
         self.limit.load(Ordering::Relaxed) != u64::MAX

@@ -312,3 +312,57 @@ fn an_index_without_uses_is_taken_over() {
     leave(&store, 20_000);
     assert_eq!(here(&store, &shelves), [0, 8, 8, 8, 8, 8]);
 }
+
+/// What a folder takes on the disk.
+fn occupied(folder: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        // Segments go meanwhile.
+        let Ok(meta) = entry.metadata() else { continue };
+        bytes += if meta.is_dir() { occupied(&entry.path()) } else { meta.blocks() * 512 };
+    }
+    bytes
+}
+
+#[test]
+fn a_bound_holds_while_many_add() {
+    const BOUND: u64 = 24 << 20;
+    // A put of each that was let in at the same moment, and a segment that is copied before it goes.
+    const SLACK: u64 = 4 * 400_000 + (1 << 20);
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("repo");
+    let repo = Repo::init(&root, b"{}", b"{}").unwrap();
+    let mut options = StoreOptions::new(links);
+    options.segment_bytes = 1 << 20;
+    let store = Store::open_in(repo, options).unwrap();
+    let pinned: Vec<Block> = (0..200).map(|number| leaf((1 << 40) | number, 20_000)).collect();
+    store.put_blocks(&pinned).unwrap();
+    for block in &pinned {
+        store.pin(block.cid(), PinMode::Direct, None).unwrap();
+    }
+    store.keep_below(BOUND).unwrap();
+    let add = |thread: u64| {
+        for round in 0..30 {
+            let keep = store.temporary_pin(Vec::new());
+            let blocks: Vec<Block> =
+                (0..16).map(|at| leaf((thread << 32) | (round * 16 + at), 20_000 + at as usize)).collect();
+            store.put_blocks(&blocks).unwrap();
+            store.commit_blocks().unwrap();
+            assert!(blocks.iter().all(|block| store.get(block.cid()).unwrap().is_some()));
+            drop(keep);
+            let bytes = occupied(&root);
+            assert!(bytes <= BOUND + SLACK, "{bytes} bytes");
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || add(thread));
+        }
+    });
+    // Far more was added than fits.
+    let stats = store.stats().unwrap();
+    assert!(stats.blocks < 1400 && stats.disk_bytes <= BOUND, "{stats:?}");
+    assert!(pinned.iter().all(|block| store.get(block.cid()).unwrap().is_some()));
+    assert_eq!(damages(&store), []);
+}

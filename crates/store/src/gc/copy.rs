@@ -30,7 +30,7 @@ const COPY_BYTES: usize = 256 * 1024;
 const COPY_RECORDS: usize = 256;
 /// Bytes copied before the log is synced: so much a commit of somebody else may have to write beside its own.
 const SYNC_BYTES: u64 = 4 * 1024 * 1024;
-/// Bytes copied before they are made durable and their sources removed.
+/// Bytes copied before they are made durable and their sources removed; fewer where the repository has a bound.
 const DURABLE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What of a record goes over.
@@ -107,7 +107,7 @@ impl Copying<'_> {
         }
         self.copied.push(segment.id);
         self.freed += weight.allocated;
-        if self.bytes - self.settled >= DURABLE_BYTES {
+        if self.bytes - self.settled >= self.core.quota.copied_bytes_max().min(DURABLE_BYTES) {
             self.settle()?;
         }
         Ok(true)
