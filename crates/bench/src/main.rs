@@ -8,6 +8,7 @@
 
 mod collect;
 mod compare;
+mod hostile;
 mod lab;
 mod relay;
 mod scale;
@@ -30,6 +31,8 @@ enum Task {
     Table(compare::table::Options),
     /// Load two daemons with everything at once, and see whether they stay as they are
     Soak(soak::Options),
+    /// Set hostile peers and clients that read nothing upon a node, and see what becomes of the others
+    Hostile(hostile::Options),
     /// See how the store's costs grow with the number of blocks
     Scale(scale::Options),
     /// See what a collection costs those who use the store meanwhile
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Task::Compare(options) => compare::run(&options),
         Task::Table(options) => compare::table::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::Hostile(options) => hostile::run(&options),
         Task::Scale(options) => scale::run(&options),
         Task::Collect(options) => collect::run(&options),
         Task::Relay(options) => relay::run(&options),
