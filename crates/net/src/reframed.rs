@@ -339,7 +339,8 @@ mod tests {
 
     #[test]
     fn a_header_cut_off_is_an_error() {
-        let mut reframed = Reframed::new(Cursor::new(frame(DATA, 0, 1)[..7].to_vec()), Unread::alone(), Unsent::alone());
+        let mut reframed =
+            Reframed::new(Cursor::new(frame(DATA, 0, 1)[..7].to_vec()), Unread::alone(), Unsent::alone());
         assert!(block_on(reframed.read(&mut [0; 12])).is_err());
     }
 }
