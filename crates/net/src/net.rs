@@ -81,6 +81,7 @@ impl Net {
             }
         };
         let exchange = tokio::spawn(exchange.run(event_queue)).abort_handle();
+        tokio::spawn(crate::tls::warm_up());
         let swarm = Mutex::new(Some(tokio::spawn(swarm.run(command_queue))));
         Ok(Self(Arc::new(Inner {
             options,

@@ -7,6 +7,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::io::BufWriter;
 use futures::{AsyncRead, AsyncWrite};
@@ -26,6 +27,9 @@ use rustls::{ClientConfig, DigitallySignedStruct, PeerIncompatible, ServerConfig
 /// What is gathered into one write: a frame of the multiplexer with its header. Without it every header would
 /// become a record and a system call of its own.
 const GATHERED_BYTES: usize = 63 * 1024;
+
+/// Not at once: a node that starts should first answer.
+const WARM_UP_AFTER: Duration = Duration::from_millis(200);
 
 /// How certificates may be signed: what libp2p checks.
 const SIGNATURES: [SignatureScheme; 9] = [
@@ -112,6 +116,16 @@ where
         _ => return Err(TlsError::Certificates),
     };
     Ok((peer, BufWriter::with_capacity(GATHERED_BYTES, stream)))
+}
+
+/// Does what the library otherwise does before its first random number: gathering entropy from the processor's
+/// jitter takes 40 ms of processor time once, and would hold up the first connection.
+pub(crate) async fn warm_up() {
+    tokio::time::sleep(WARM_UP_AFTER).await;
+    let gathered = tokio::task::spawn_blocking(|| aws_lc_rs::rand::fill(&mut [0])).await;
+    if !matches!(gathered, Ok(Ok(()))) {
+        tracing::warn!("no random numbers for TLS");
+    }
 }
 
 /// The ciphers of TLS 1.3, the fastest of this processor first.
