@@ -85,7 +85,7 @@ impl Content {
             }
             let task = Part { expected: Some(size), skip, take, depth: part.depth + 1 };
             let block_bytes = if is_leaf(&link.cid) { size } else { link.tsize.unwrap_or_default() };
-            children.push(Child::linked(link.cid, block_bytes, task));
+            children.push(Child { below: take, ..Child::linked(link.cid, block_bytes, task) });
         }
         Self { own, children: children.into_iter() }
     }

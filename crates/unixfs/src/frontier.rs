@@ -21,6 +21,9 @@ const UNKNOWN_BYTES: u64 = 64 * 1024;
 /// What the list itself takes for a result, whatever is in it.
 const ITEM_BYTES: u64 = 64;
 
+/// Bytes of a walk that fall into one priority, as a power of two: half a tebibyte can be told apart.
+const PRIORITY_SHIFT: u32 = 8;
+
 /// Results without a block between that are taken out of a fresh node at once. Leaves end within them, so
 /// that they leave no node behind.
 const LEADING_STEPS: usize = 4;
@@ -30,6 +33,8 @@ pub(crate) struct Child<T> {
     pub(crate) cid: Cid,
     /// The block's size, where the parent tells.
     pub(crate) size_hint: Option<u64>,
+    /// Bytes to be read below it, as its parent says: what keeps the numbers of places behind it.
+    pub(crate) below: u64,
     /// What the walk will do with it.
     pub(crate) task: T,
 }
@@ -39,11 +44,20 @@ impl<T> Child<T> {
     /// what is larger than any block is certainly no leaf.
     pub(crate) fn linked(cid: Cid, tsize: u64, task: T) -> Self {
         let size_hint = (tsize > 0 && tsize <= BLOCK_BYTES_MAX as u64).then_some(tsize);
-        Self { cid, size_hint, task }
+        Self { cid, size_hint, below: tsize, task }
+    }
+
+    /// The root of a walk, of which nothing is known.
+    pub(crate) fn root(cid: Cid, task: T) -> Self {
+        Self { cid, size_hint: None, below: 0, task }
     }
 
     fn charge(&self) -> u64 {
         self.size_hint.unwrap_or(UNKNOWN_BYTES)
+    }
+
+    fn width(&self) -> u64 {
+        self.below.max(1)
     }
 }
 
@@ -81,6 +95,8 @@ struct Slot<V: Visitor> {
     state: State<V>,
     /// Counted against the budget.
     charge: u64,
+    /// What it takes up in the numbers of places.
+    width: u64,
     previous: Id,
     next: Id,
 }
@@ -103,10 +119,11 @@ pub(crate) struct Frontier<V: Visitor> {
     charged: u64,
     /// What of that is asked for and not here.
     asked: u64,
-    /// Places in front of the list that were read and are gone. With them a place keeps its number in the read
-    /// order while the list gets shorter: a want that is handed out late must not go before an earlier one that
-    /// still waits to be asked for.
-    passed: i32,
+    /// What was read and is gone from the front of the list. With it a place keeps its number in the read order
+    /// while the list gets shorter: a want that is handed out late must not go before an earlier one that still
+    /// waits to be asked for. Numbers count bytes, so that a node takes up as much before it is here as its
+    /// children do then.
+    passed: u64,
     /// Whether the list holds nodes in places where the last look for wants did not find them.
     grown: bool,
     /// What a budget has to have free before the list is looked through again.
@@ -139,7 +156,7 @@ impl<V: Visitor> Frontier<V> {
             rest: Rest::Nothing,
             failed: false,
         };
-        frontier.head = frontier.allocate(State::Node(steps.peekable()), 0, NONE, NONE);
+        frontier.head = frontier.allocate(State::Node(steps.peekable()), 0, 0, NONE, NONE);
         frontier
     }
 
@@ -168,20 +185,21 @@ impl<V: Visitor> Frontier<V> {
             let room_bytes = budget.bytes.saturating_sub(self.charged);
             at = match &mut self.slots[at].state {
                 State::Item(_) | State::Free | State::Wanted(..) => {
-                    rank = rank.saturating_add(1);
+                    rank = rank.saturating_add(self.slots[at].width);
                     self.slots[at].next
                 }
                 State::Node(steps) => match steps.peek() {
                     None => self.remove(at),
                     Some(Step::Yield(_)) if has_room => {
-                        rank = rank.saturating_add(1);
-                        self.pull_item(at)
+                        rank = rank.saturating_add(self.pull_item(at));
+                        at
                     }
                     Some(Step::Visit(child))
                         if at == self.head || has_room && child.charge() <= room_bytes =>
                     {
+                        let width = child.width();
                         wants.extend(self.pull_child(at, rank));
-                        rank = rank.saturating_add(1);
+                        rank = rank.saturating_add(width);
                         at
                     }
                     Some(_) => {
@@ -236,15 +254,18 @@ impl<V: Visitor> Frontier<V> {
             match &mut self.slots[at].state {
                 State::Item(_) | State::Free => {
                     let state = std::mem::replace(&mut self.slots[at].state, State::Free);
+                    self.passed = self.passed.saturating_add(self.slots[at].width);
                     self.remove(at);
-                    self.passed = self.passed.saturating_add(1);
                     if let State::Item(item) = state {
                         return Some(item);
                     }
                 }
                 State::Wanted(..) => return None,
                 State::Node(steps) => match steps.next_if(|step| matches!(step, Step::Yield(_))) {
-                    Some(Step::Yield(item)) => return Some(item),
+                    Some(Step::Yield(item)) => {
+                        self.passed = self.passed.saturating_add(V::weight(&item).max(1));
+                        return Some(item);
+                    }
                     Some(Step::Visit(_)) => return None,
                     None if steps.peek().is_some() => return None,
                     None => {
@@ -291,29 +312,28 @@ impl<V: Visitor> Frontier<V> {
         self.asked = 0;
     }
 
-    /// Moves a node's next step, a result, into the list in front of it.
-    fn pull_item(&mut self, at: Id) -> Id {
+    /// Moves a node's next step, a result, into the list in front of it; what it takes up there.
+    fn pull_item(&mut self, at: Id) -> u64 {
         if let State::Node(steps) = &mut self.slots[at].state
             && let Some(Step::Yield(item)) = steps.next()
         {
-            let charge = V::weight(&item).saturating_add(ITEM_BYTES);
-            self.insert_before(at, State::Item(item), charge);
+            return self.insert_item(at, item);
         }
-        at
+        0
     }
 
     /// Moves a node's next step, a block to visit, into the list in front of it; returns the want unless it
     /// is open already.
-    fn pull_child(&mut self, at: Id, rank: i32) -> Option<Want> {
+    fn pull_child(&mut self, at: Id, rank: u64) -> Option<Want> {
         let State::Node(steps) = &mut self.slots[at].state else {
             return None;
         };
         let Some(Step::Visit(child)) = steps.next() else {
             return None;
         };
-        let charge = child.charge();
-        let Child { cid, size_hint, task } = child;
-        let id = self.insert_before(at, State::Wanted(task, cid.clone()), charge);
+        let (charge, width) = (child.charge(), child.width());
+        let Child { cid, size_hint, task, .. } = child;
+        let id = self.insert_before(at, State::Wanted(task, cid.clone()), charge, width);
         self.asked = self.asked.saturating_add(charge);
         match self.open.entry(cid) {
             Entry::Occupied(mut waiting) => {
@@ -323,7 +343,7 @@ impl<V: Visitor> Frontier<V> {
             Entry::Vacant(slot) => {
                 let cid = slot.key().clone();
                 slot.insert(vec![id]);
-                Some(Want { cid, priority: i32::MAX - rank, size_hint })
+                Some(Want { cid, priority: priority(rank), size_hint })
             }
         }
     }
@@ -334,8 +354,7 @@ impl<V: Visitor> Frontier<V> {
         for _ in 0..LEADING_STEPS {
             match steps.next_if(|step| matches!(step, Step::Yield(_))) {
                 Some(Step::Yield(item)) => {
-                    let charge = V::weight(&item).saturating_add(ITEM_BYTES);
-                    self.insert_before(at, State::Item(item), charge);
+                    self.insert_item(at, item);
                 }
                 _ => break,
             }
@@ -346,13 +365,23 @@ impl<V: Visitor> Frontier<V> {
         }
         self.charged = self.charged.saturating_sub(self.slots[at].charge).saturating_add(block_bytes);
         self.slots[at].charge = block_bytes;
+        // What is below it takes up its places now.
+        self.slots[at].width = 0;
         self.slots[at].state = State::Node(steps);
         self.grown = true;
     }
 
-    fn insert_before(&mut self, at: Id, state: State<V>, charge: u64) -> Id {
+    /// Puts a result in front of a place; what it takes up there.
+    fn insert_item(&mut self, at: Id, item: V::Item) -> u64 {
+        let weight = V::weight(&item);
+        let width = weight.max(1);
+        self.insert_before(at, State::Item(item), weight.saturating_add(ITEM_BYTES), width);
+        width
+    }
+
+    fn insert_before(&mut self, at: Id, state: State<V>, charge: u64, width: u64) -> Id {
         let previous = self.slots[at].previous;
-        let id = self.allocate(state, charge, previous, at);
+        let id = self.allocate(state, charge, width, previous, at);
         self.slots[at].previous = id;
         match previous {
             NONE => self.head = id,
@@ -361,9 +390,9 @@ impl<V: Visitor> Frontier<V> {
         id
     }
 
-    fn allocate(&mut self, state: State<V>, charge: u64, previous: Id, next: Id) -> Id {
+    fn allocate(&mut self, state: State<V>, charge: u64, width: u64, previous: Id, next: Id) -> Id {
         self.charged = self.charged.saturating_add(charge);
-        let slot = Slot { state, charge, previous, next };
+        let slot = Slot { state, charge, width, previous, next };
         if let Some(id) = self.free.pop() {
             self.slots[id] = slot;
             return id;
@@ -387,6 +416,12 @@ impl<V: Visitor> Frontier<V> {
         self.free.push(at);
         next
     }
+}
+
+/// The priority of a place, by its number in read order. The numbers of small blocks may fall together; among equals
+/// the one that was asked for first goes first.
+fn priority(rank: u64) -> i32 {
+    i32::MAX - i32::try_from(rank >> PRIORITY_SHIFT).unwrap_or(i32::MAX)
 }
 
 /// Whether a block of this codec has nothing below it.

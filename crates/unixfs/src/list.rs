@@ -35,7 +35,7 @@ struct Listing;
 impl ListDirectory {
     /// Lists the folder at `root`.
     pub fn new(root: Cid) -> Self {
-        let root = Child { cid: root, size_hint: None, task: Position::ROOT };
+        let root = Child::root(root, Position::ROOT);
         Self { frontier: Frontier::new(Listing, root), run: VecDeque::new() }
     }
 }

@@ -81,7 +81,7 @@ impl FileReader {
 fn frontier(root: &Cid, range: Range<u64>) -> Frontier<Reading> {
     let take = range.end.saturating_sub(range.start);
     let part = Part { skip: range.start, take, ..Part::whole(0) };
-    Frontier::new(Reading::default(), Child { cid: root.clone(), size_hint: None, task: part })
+    Frontier::new(Reading::default(), Child::root(root.clone(), part))
 }
 
 impl Visitor for Reading {

@@ -77,7 +77,7 @@ impl Tree {
     pub fn new(root: Cid, path: impl Into<String>) -> Self {
         let path: Arc<str> = path.into().into();
         let task = Task::Root { path, depth: 0 };
-        Self { frontier: Frontier::new(Reading, Child { cid: root, size_hint: None, task }) }
+        Self { frontier: Frontier::new(Reading, Child::root(root, task)) }
     }
 }
 
@@ -146,8 +146,8 @@ fn root(
 fn file_step(piece: Piece) -> TreeStep {
     match piece {
         Piece::Bytes(bytes) => Step::Yield(TreeEvent::Bytes(bytes)),
-        Piece::Child(Child { cid, size_hint, task }) => {
-            Step::Visit(Child { cid, size_hint, task: Task::Part(task) })
+        Piece::Child(Child { cid, size_hint, below, task }) => {
+            Step::Visit(Child { cid, size_hint, below, task: Task::Part(task) })
         }
     }
 }
