@@ -75,8 +75,8 @@ impl Client {
             }
             return;
         };
-        self.answered(key, id, now);
         self.measure(key, length, now);
+        self.answered(key, id, now);
         if let Some(peer) = self.peers.get_mut(&key) {
             peer.good_blocks += 1;
             if peer.good_blocks.is_multiple_of(GOOD_BLOCKS_PER_PARDON) {
@@ -157,6 +157,8 @@ impl Client {
         true
     }
 
+    /// Counts bytes, before the ask that they answer is closed: the window was full if nothing more could be asked
+    /// for when they were on their way.
     fn measure(&mut self, key: PeerKey, length: u64, now: Instant) {
         if let Some(peer) = self.peers.get_mut(&key) {
             // Small blocks may fill the peer's ledger long before the window.
