@@ -143,11 +143,12 @@ fn selects(name: &str, row: &str) -> bool {
 }
 
 fn tell(bench: &Bench, groups: &[&Group], samples: &Samples, notes: &[String]) -> Outcome<()> {
+    let notes: Vec<String> = notes.iter().chain(samples.remarks()).cloned().collect();
     let report = Report {
         programs: bench.programs.iter().map(|program| program.name.clone()).collect(),
         rows: groups.iter().flat_map(|group| group.rows).collect(),
         samples,
-        notes,
+        notes: &notes,
         called: vec![called(std::env::args().skip(1))],
     };
     report.tell(bench.options.markdown.as_deref(), bench.options.json.as_deref())

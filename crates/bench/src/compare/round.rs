@@ -74,6 +74,11 @@ impl<'a> Round<'a> {
         self.samples.add(row, self.index, Sample { value, limit });
     }
 
+    /// Says something that a reader of the report has to know.
+    pub(crate) fn remark(&mut self, remark: String) {
+        self.samples.remark(remark);
+    }
+
     /// Measures how fast the disk is right now, so that a step that writes can be told as a share of it.
     pub(crate) fn disk(&mut self, mebibytes: u64) -> Outcome<f64> {
         let rate = limits::disk_mib_s(self.bench.folder(), mebibytes)?;

@@ -1,6 +1,6 @@
 //! What was measured, and what it comes to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::row::Row;
 use crate::stats;
@@ -17,6 +17,7 @@ pub(crate) struct Sample {
 pub(crate) struct Samples {
     by_row: BTreeMap<(&'static str, usize), Vec<Sample>>,
     machine: BTreeMap<String, Vec<f64>>,
+    remarks: BTreeSet<String>,
 }
 
 /// What a program's samples of a row come to.
@@ -39,6 +40,16 @@ impl Samples {
     /// Adds a figure of the machine itself.
     pub(crate) fn add_machine(&mut self, name: &str, value: f64) {
         self.machine.entry(name.to_owned()).or_default().push(value);
+    }
+
+    /// Adds what a reader of the figures has to know; once, however many rounds say it.
+    pub(crate) fn remark(&mut self, remark: String) {
+        self.remarks.insert(remark);
+    }
+
+    /// What a reader of the figures has to know.
+    pub(crate) fn remarks(&self) -> &BTreeSet<String> {
+        &self.remarks
     }
 
     /// The figures of the machine, by name.
