@@ -1,11 +1,8 @@
 //! Full and read-only disks that are real: small file systems in memory, mounted for the test. Where mounting is not
 //! allowed the tests say so and pass.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test that can't go on fails, or says why it skips"
-)]
+#![allow(clippy::print_stdout, reason = "a test that can't run here says so")]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod common;
 

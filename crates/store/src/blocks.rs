@@ -110,6 +110,7 @@ impl Core {
         let mut place = self.place(cid.hash())?;
         for _ in 0..MOVED_RETRIES {
             let Some(at) = place else { return Ok(Read::Absent) };
+            let rewrites = self.log.rewrites();
             let error = match self.read_record(cid, &at, terms) {
                 Ok(Some(bytes)) => {
                     return Ok(Read::Bytes(Held { bytes, segment: at.position.segment }));
@@ -118,7 +119,7 @@ impl Core {
                 Err(error) => error,
             };
             place = self.place(cid.hash())?;
-            if place == Some(at) {
+            if place == Some(at) && !self.log.rewritten_since(rewrites) {
                 if error.kind() == Kind::Corrupt {
                     tracing::error!(%error, "damage found");
                     self.damaged.note(cid);

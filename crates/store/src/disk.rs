@@ -140,6 +140,10 @@ pub trait DiskFile: Send + Sync {
     /// succeeds.
     fn sync_data(&self) -> io::Result<()>;
 
+    /// Lets go of what the system holds in memory from `offset` on and is on the medium, as far as it knows; so a
+    /// read after it shows what the medium has. No more than a wish: it is done where the system can.
+    fn forget_cached(&self, offset: u64);
+
     /// Sets the length; new bytes are zero.
     ///
     /// # Errors

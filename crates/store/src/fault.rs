@@ -61,6 +61,9 @@ struct Node {
     now: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<Change>,
+    /// Pages that a sync failed to write into new space: what is written to them never reaches the medium, as on
+    /// ext4, unless their space is given back first.
+    stuck: BTreeSet<u64>,
 }
 
 enum Change {
@@ -86,6 +89,40 @@ impl Node {
     fn give(&mut self, range: &std::ops::Range<u64>) {
         let pages = range.start.div_ceil(PAGE_BYTES)..range.end / PAGE_BYTES;
         self.pages.retain(|page| !pages.contains(page));
+        self.stuck.retain(|page| !pages.contains(page));
+    }
+
+    /// A sync that went well.
+    fn settle_all(&mut self) {
+        for change in std::mem::take(&mut self.unsynced) {
+            match change {
+                Change::Write(offset, bytes) if !self.stuck.is_empty() => self.settle_around(offset, &bytes),
+                change => change.apply(&mut self.durable),
+            }
+        }
+    }
+
+    /// A write of which what goes to stuck pages is lost.
+    fn settle_around(&mut self, offset: u64, bytes: &[u8]) {
+        let mut at = 0;
+        while at < bytes.len() {
+            let page = (offset + at as u64) / PAGE_BYTES;
+            let end = bytes.len().min(((page + 1) * PAGE_BYTES - offset) as usize);
+            let piece = if self.stuck.contains(&page) { vec![0; end - at] } else { bytes[at..end].to_vec() };
+            Change::Write(offset + at as u64, piece).apply(&mut self.durable);
+            at = end;
+        }
+    }
+
+    /// A sync that failed drops what it was to write, and pages in new space are stuck from then on.
+    fn drop_unsynced(&mut self, sticks: bool) {
+        let old = (self.durable.len() as u64).div_ceil(PAGE_BYTES);
+        for change in std::mem::take(&mut self.unsynced) {
+            if let (Change::Write(offset, bytes), true) = (change, sticks) {
+                let end = (offset + bytes.len() as u64).div_ceil(PAGE_BYTES);
+                self.stuck.extend((offset / PAGE_BYTES).max(old)..end);
+            }
+        }
     }
 }
 
@@ -181,6 +218,7 @@ impl State {
         let taken = pages.filter(|(page, _)| page.iter().any(|byte| *byte != 0)).map(|(_, number)| number);
         let reserved = self.nodes[index].pages.range(..(image.len() as u64).div_ceil(PAGE_BYTES));
         self.nodes[index].pages = taken.chain(reserved.copied()).collect();
+        self.nodes[index].stuck.clear();
         self.nodes[index].now = image.clone();
         self.nodes[index].durable = image;
     }
@@ -488,19 +526,29 @@ impl DiskFile for FakeFile {
     fn sync_data(&self) -> io::Result<()> {
         let result = self.with(Call::Sync, |node| {
             // Not all that is seen: what an earlier failed sync dropped stays dropped.
-            for change in node.unsynced.drain(..) {
-                change.apply(&mut node.durable);
-            }
+            node.settle_all();
             Ok(())
         });
         if result.is_err() {
             // As Linux does: what could not be written is dropped, and a later sync will not speak of it.
             let mut state = lock(&self.disk.state);
             if state.life == self.life {
-                state.nodes[self.node].unsynced.clear();
+                let is_segment = |path: &&PathBuf| path.extension().is_some_and(|end| end == "seg");
+                // The index is built anew where pages of it are missing; the log must not lose any.
+                let sticks = state.names.iter().any(|(path, &node)| node == self.node && is_segment(&path));
+                state.nodes[self.node].drop_unsynced(sticks);
             }
         }
         result
+    }
+
+    fn forget_cached(&self, _offset: u64) {
+        let _ = self.with(Call::Read, |node| {
+            if node.unsynced.is_empty() {
+                node.now = node.durable.clone();
+            }
+            Ok(())
+        });
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
@@ -520,7 +568,7 @@ impl DiskFile for FakeFile {
     }
 
     fn punch(&self, offset: u64, length: u64) -> io::Result<bool> {
-        let zeros = vec![0; length as usize];
+        let zeros = vec![0; length.min(self.len()?.saturating_sub(offset)) as usize];
         let range = offset..offset + length;
         self.change(Change::Write(offset, zeros), &Space::Give(range)).map(|()| true)
     }

@@ -79,6 +79,8 @@ pub(crate) struct Log {
     progress: Progress,
     /// Nothing is ever written.
     read_only: bool,
+    /// Odd while the end of the log is written again, so that parts of it may not be there for a moment.
+    rewrites: AtomicU64,
 }
 
 impl Log {
@@ -101,6 +103,7 @@ impl Log {
             dir,
             segment_bytes: AtomicU64::new(segment_bytes),
             read_only: false,
+            rewrites: AtomicU64::new(0),
         }
     }
 

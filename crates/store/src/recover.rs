@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskError};
 use crate::index::{Checkpoint, Index, IndexError};
-use crate::log::resume::write_again;
 use crate::log::segments;
 use crate::options::Access;
 use crate::pending::{GENERATION_BYTES_MAX, Generation};
@@ -185,6 +184,11 @@ fn believable(
 /// Finds where the log ends in its last segment, cuts off what is torn behind it and makes the rest durable, as far
 /// as anything can be written.
 fn settle_tail(segment: &Segment, from: u64, access: Access) -> io::Result<u64> {
+    if access == Access::Write {
+        // A process before this one may have failed to sync it, and memory still shows what the medium does not have.
+        segment.file.sync_data()?;
+        segment.file.forget_cached(from);
+    }
     let length = segment.file.len()?;
     // What the checkpoint covers is durable, and so is what a later record says was so when it was written.
     let mut proven = from;
@@ -201,10 +205,6 @@ fn settle_tail(segment: &Segment, from: u64, access: Access) -> io::Result<u64> 
     if end != length {
         tracing::info!(segment = segment.id, cut = length.saturating_sub(end), "cutting off a torn write");
         segment.file.set_len(end)?;
-    }
-    // A process before this one may have failed to sync it and ended: written again, a sync means something.
-    if end > proven && !write_again(segment, proven, end)? {
-        return Err(io::ErrorKind::InvalidData.into());
     }
     if end > from || end != length {
         segment.file.sync_data()?;

@@ -192,6 +192,10 @@ impl DiskFile for RealFile {
         self.writing.get().unwrap_or(&self.file).sync_data()
     }
 
+    fn forget_cached(&self, offset: u64) {
+        forget_cached(&self.file, offset);
+    }
+
     fn set_len(&self, length: u64) -> io::Result<()> {
         self.writing()?.set_len(length)
     }
@@ -275,6 +279,15 @@ fn begin_writing(file: &File, offset: u64, length: u64) {
 
 #[cfg(not(target_os = "linux"))]
 fn begin_writing(_file: &File, _offset: u64, _length: u64) {}
+
+#[cfg(target_os = "linux")]
+fn forget_cached(file: &File, offset: u64) {
+    // Where it can't be done, a read shows what memory has, as it would without this.
+    let _ = rustix::fs::fadvise(file, offset, None, rustix::fs::Advice::DontNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forget_cached(_file: &File, _offset: u64) {}
 
 #[cfg(target_os = "linux")]
 fn allocate(file: &File, length: u64) -> io::Result<bool> {
