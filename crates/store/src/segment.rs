@@ -57,7 +57,7 @@ impl Segment {
     pub(crate) fn create(disk: &dyn Disk, dir: &Path, id: u32) -> Result<Self, DiskError> {
         let path = path(dir, id);
         let marker = disk.random();
-        let file = disk.open(&path, OpenMode::CreateNew).map_err(DiskError::of("create", &path))?;
+        let file = create_file(disk, &path).map_err(DiskError::of("create", &path))?;
         let copy = encode(id, marker);
         let made = file
             .write_at(0, &mut [IoSlice::new(&copy), IoSlice::new(&copy)])
@@ -97,6 +97,21 @@ impl Segment {
             self.file.sync_data()?;
         }
         Ok(())
+    }
+}
+
+/// A new file. One without records may stand in its place: it was begun, and the disk that refused it did not let
+/// it be removed either.
+fn create_file(disk: &dyn Disk, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+    match disk.open(path, OpenMode::CreateNew) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if disk.open(path, OpenMode::Existing)?.len()? > SEGMENT_HEADER_BYTES {
+                return Err(error);
+            }
+            disk.remove(path)?;
+            disk.open(path, OpenMode::CreateNew)
+        }
+        created => created,
     }
 }
 

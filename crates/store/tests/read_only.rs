@@ -149,3 +149,22 @@ fn a_disk_that_turns_read_only_is_served_and_written_again_without_a_restart() {
     drop(store);
     check_reading(&open(&disk, options()).unwrap(), &top, &all);
 }
+
+#[test]
+fn a_segment_that_could_be_neither_finished_nor_removed_is_begun_again() {
+    // At which call the disk turns read-only: the one behind the making of the next segment's file is among them.
+    for at in 0..12 {
+        let disk = FakeDisk::new(at);
+        let store = open(&disk, options()).unwrap();
+        store.put_blocks(&[leaf(1, 31_000)]).unwrap();
+        disk.fail(at, Fault::ReadOnly);
+        let _ = store.put_blocks(&[leaf(2, 31_000)]);
+        disk.repair();
+        store.put_blocks(&[leaf(2, 31_000), leaf(3, 31_000)]).unwrap();
+        store.commit_blocks().unwrap();
+        disk.crash();
+        drop(store);
+        let store = open(&disk, options()).unwrap();
+        assert!((1..4).all(|number| store.has(leaf(number, 31_000).cid()).unwrap()));
+    }
+}
