@@ -53,7 +53,7 @@ impl Failure {
         }
         let status = self.status();
         let mut response = body::text(status, format!("{self}\n"));
-        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        if comes_again(status) {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
         }
         response
@@ -75,6 +75,17 @@ impl Failure {
     }
 }
 
+/// Whether the same request may succeed later, which the specification asks to be said.
+const fn comes_again(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
 /// The table. What can't be had from here now is not found, as far as a web client is concerned.
 const fn status_of(kind: Kind) -> StatusCode {
     match kind {
@@ -88,5 +99,23 @@ const fn status_of(kind: Kind) -> StatusCode {
         Kind::Timeout => StatusCode::GATEWAY_TIMEOUT,
         Kind::Corrupt => StatusCode::BAD_GATEWAY,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_succeed_later_says_when() {
+        let retry = |failure: Failure| {
+            let response = failure.into_response();
+            (response.status().as_u16(), response.headers().contains_key(RETRY_AFTER))
+        };
+        assert_eq!(retry(Failure::Busy(1)), (429, true));
+        assert_eq!(retry(Failure::Streams), (429, true));
+        assert_eq!(retry(Failure::Timeout("x".into())), (504, true));
+        assert_eq!(retry(Failure::BodyTooLarge), (413, false));
+        assert_eq!(retry(Failure::NoSuchPage("x".into())), (404, false));
     }
 }

@@ -4,6 +4,7 @@
 //! doors, node, lock.
 
 use ipse_node::{Node, OpenOptions};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -22,6 +23,7 @@ pub(crate) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
         agent_suffix: session.invocation.string("agent-version-suffix").unwrap_or_default(),
     };
     let mut signals = Signals::new().map_err(CliError::System)?;
+    raise_open_files();
     let node = Node::open(&session.repository, options).await.map_err(CliError::inner)?;
     let served = serve(session, &node, &mut signals).await;
     let down = tokio::select! {
@@ -30,6 +32,16 @@ pub(crate) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
         () = signals.next() => Err(CliError::Forced),
     };
     served.and(down)
+}
+
+/// Asks for as many open files as the system allows at all. What is usual (1,024) is a limit for programs that use
+/// `select`; a thousand clients beside some hundred peers are more.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 fn greet(session: &mut Session<'_>) -> Result<(), CliError> {
