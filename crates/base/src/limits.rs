@@ -94,7 +94,7 @@ pub const UNREAD_CONNECTION_BYTES_MIN: u64 = 128 * 1024;
 pub const UNSENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The same of one connection.
 pub const UNSENT_CONNECTION_BYTES_MAX: u64 = 512 * 1024;
-/// What a connection may have unsent however much the others have, in bytes: one frame of the multiplexer.
+/// Below this a connection takes one more frame of a stream, however much the others have unsent, in bytes.
 pub const UNSENT_CONNECTION_BYTES_MIN: u64 = 32 * 1024;
 
 /// Payload that was read to be sent and that no stream has taken, in bytes, over all peers. Each peer has
@@ -202,8 +202,24 @@ pub const GATEWAY_ANSWER_SECONDS: u32 = 3600;
 /// from peers, and long listings.
 pub const GATEWAY_STREAMS_MAX: usize = 64;
 
-/// Connections to the RPC at the same time; further ones wait in the system's queue.
-pub const RPC_CONNECTIONS_MAX: usize = 256;
+/// Bytes that readers of files were handed and have not dropped yet, over all of them (`cat` of the RPC).
+pub const READERS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What a reader gets at a time when that is used up, in bytes.
+pub const READER_BYTES_MIN: usize = 32 * 1024;
+
+/// Connections to the RPC at the same time; further ones wait in the system's queue. Each takes about 16 KiB.
+pub const RPC_CONNECTIONS_MAX: usize = 4096;
+
+/// Commands of the RPC at the same time that walk through many blocks and hold what they have read ahead, about
+/// two MiB each; further ones wait.
+pub const RPC_WALKS_MAX: usize = 48;
+
+/// Seconds without a byte taken after which the reply of such a command is broken off, where others wait.
+pub const RPC_WALK_STALL_SECONDS: u64 = 10;
+
+/// Bytes of a reply that wait for its connection, beyond which no more is asked of its command. Of replies in
+/// parts under 64 KiB only one part waits.
+pub const RPC_REPLY_BYTES_MAX: usize = 512 * 1024;
 
 /// Longest head of a request to the RPC, in bytes. Arguments stand in the address.
 pub const RPC_HEAD_BYTES_MAX: usize = 128 * 1024;
@@ -249,6 +265,7 @@ const _: () = {
     assert!(WALK_BYTES_MAX <= SESSION_ASKED_BYTES_MAX && WALK_HELD_BYTES_MAX <= UNCONSUMED_BYTES_MAX);
     assert!(GATEWAY_HEAD_BYTES_MAX >= 3 * PATH_BYTES_MAX);
     assert!(GATEWAY_SMALL_FRAME_BYTES < GATEWAY_FRAME_BYTES);
+    assert!(READER_BYTES_MIN * RPC_CONNECTIONS_MAX + READERS_BYTES_MAX <= 160 * 1024 * 1024);
     assert!(GATEWAY_FRAMES_BYTES_MAX >= 16 * GATEWAY_FRAME_BYTES);
     assert!(CACHED_FILE_BYTES_MAX as usize * 4 <= BLOCK_CACHE_BYTES);
 };

@@ -22,6 +22,7 @@ use crate::peering::Peering;
 use crate::repair::Repair;
 use crate::scrub::Scrub;
 use crate::source::Sound;
+use crate::steady::Readers;
 use crate::worker::Workers;
 use crate::{Node, VERSION, identity};
 
@@ -134,8 +135,20 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
     }
     let config = config.into();
     let (parts, adds, collecting) = (Parts::default(), Arc::default(), std::sync::Mutex::default());
-    let node =
-        Node::new(Inner { store, net, config, settings, key, agent, stop, parts, adds, workers, collecting });
+    let node = Node::new(Inner {
+        store,
+        net,
+        config,
+        settings,
+        key,
+        agent,
+        stop,
+        parts,
+        adds,
+        workers,
+        readers: Readers::default(),
+        collecting,
+    });
     node.register_counters(node.inner.adds.clone());
     node.register_counters(node.store().counters());
     if let Some(net) = node.online_net() {

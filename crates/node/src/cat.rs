@@ -1,5 +1,7 @@
 //! Reads files: the bytes of a path, or a range of them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::StreamExt;
 use ipse_base::limits::CACHED_FILE_BYTES_MAX;
@@ -8,7 +10,7 @@ use ipse_store::Reuse;
 use ipse_unixfs::{FileReader, NodeKind, UnixfsNode};
 
 use crate::fetch::{self, Driver, Stream};
-use crate::{Node, ReadError};
+use crate::{File, FileCursor, Node, ReadError, steady};
 
 /// A file that is being read.
 pub struct FileStream {
@@ -53,13 +55,22 @@ impl Node {
     pub async fn cat(&self, path: &Path, offset: u64, length: Option<u64>) -> Result<FileStream, ReadError> {
         let stat = self.unixfs_stat(path).await?;
         match stat.kind {
-            NodeKind::File | NodeKind::Raw => Ok(self.read_file(stat.cid, stat.size, offset, length)),
+            NodeKind::File | NodeKind::Raw => {
+                let file = Arc::new(File::of(&stat)?);
+                let (cid, size) = (stat.cid, file.size());
+                let start = offset.min(size);
+                let end = length.map_or(size, |length| start.saturating_add(length).min(size));
+                let cursor = FileCursor::new(file, start, end);
+                let bytes = steady::read(self.clone(), cursor, self.inner.readers.clone());
+                Ok(FileStream { cid, size, length: end - start, bytes })
+            }
             NodeKind::Directory | NodeKind::Shard => Err(ReadError::IsDirectory(stat.cid)),
             NodeKind::Symlink | NodeKind::Metadata => Err(ReadError::NotUnixfs(stat.cid)),
         }
     }
 
-    /// Reads a file whose root and size are known.
+    /// Reads a file whose root and size are known, as a walk that asks peers for many blocks at a time and holds
+    /// what it has read ahead.
     pub fn read_file(&self, cid: Cid, size: u64, offset: u64, length: Option<u64>) -> FileStream {
         let start = offset.min(size);
         let end = length.map_or(size, |length| start.saturating_add(length).min(size));

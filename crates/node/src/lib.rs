@@ -46,6 +46,7 @@ mod repo;
 mod resolve;
 mod scrub;
 mod source;
+mod steady;
 mod swarm;
 mod tree;
 mod verify;

@@ -12,6 +12,7 @@ use crate::add::AddCounters;
 use crate::config::{Config, ConfigError, Settings};
 use crate::diag::Parts;
 use crate::source::NodeSource;
+use crate::steady::Readers;
 use crate::worker::Workers;
 use crate::{OpenError, OpenOptions};
 
@@ -34,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) parts: Parts,
     pub(crate) adds: Arc<AddCounters>,
     pub(crate) workers: Workers,
+    pub(crate) readers: Readers,
     /// Held by a collection that was asked for; taken on threads that may wait.
     pub(crate) collecting: std::sync::Mutex<()>,
 }

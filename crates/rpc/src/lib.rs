@@ -24,11 +24,13 @@ mod failure;
 mod guard;
 mod local;
 mod multipart;
+mod narrow;
 mod options;
 mod reply;
 mod serve;
 mod service;
 mod upload;
+mod walks;
 mod webui;
 
 pub use failure::Failure;

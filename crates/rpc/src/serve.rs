@@ -11,12 +11,13 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipse_base::limits::{RPC_CONNECTIONS_MAX, RPC_HEAD_BYTES_MAX};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::local::{self, Handover};
+use crate::narrow::{IsSlow, Narrow};
 use crate::{ReplyBody, Service};
 
 /// How long a connection may take to send the head of a request.
@@ -56,7 +57,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A connection that was made.
 enum Accepted {
-    Any(Box<dyn Stream>),
+    Tcp(TcpStream),
+    Unix(UnixStream),
     Local(UnixStream),
 }
 
@@ -75,9 +77,9 @@ impl Listener {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok(Accepted::Any(Box::new(stream)))
+                Ok(Accepted::Tcp(stream))
             }
-            Self::Unix(listener) => Ok(Accepted::Any(Box::new(listener.accept().await?.0))),
+            Self::Unix(listener) => Ok(Accepted::Unix(listener.accept().await?.0)),
             Self::Local(listener) => loop {
                 let (stream, _) = listener.accept().await?;
                 if local::is_own(&stream) {
@@ -110,10 +112,18 @@ pub async fn serve(listener: impl Into<Listener>, service: Service, stop: impl F
                     let (service, stopping) = (service.clone(), stopping.clone());
                     connections.spawn(async move {
                         match stream {
-                            Accepted::Any(stream) => connection(stream, service, stopping, None).await,
+                            Accepted::Tcp(stream) => {
+                                let slow = IsSlow::default();
+                                let stream = Narrow::new(stream, slow.clone());
+                                connection(stream, service, stopping, slow, None).await;
+                            }
+                            Accepted::Unix(stream) => {
+                                connection(stream, service, stopping, IsSlow::default(), None).await;
+                            }
                             Accepted::Local(stream) => {
                                 let handover = Handover::default();
-                                connection(stream, service, stopping, Some(handover.clone())).await;
+                                let taken = Some(handover.clone());
+                                connection(stream, service, stopping, IsSlow::default(), taken).await;
                                 if let Some(work) = handover.take() {
                                     work.await;
                                 }
@@ -142,14 +152,18 @@ async fn connection(
     stream: impl Stream + 'static,
     service: Service,
     stopping: CancellationToken,
+    slow: IsSlow,
     handover: Option<Handover>,
 ) {
     let respond = service_fn(move |mut request: Request<Incoming>| {
-        let service = service.clone();
+        let (service, slow) = (service.clone(), slow.clone());
         if let Some(handover) = &handover {
             request.extensions_mut().insert(handover.clone());
         }
-        async move { Ok::<Response<ReplyBody>, Infallible>(service.call(request).await) }
+        async move {
+            let response = service.call(request).await;
+            Ok::<Response<ReplyBody>, Infallible>(response.map(|body| body.over_connection(slow)))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -26,6 +26,7 @@ use crate::guard::{Origins, is_authorized, is_browser, version_mismatch};
 use crate::local::{self, Handover};
 use crate::reply::{BoxError, Lines, Reply, with_deadline};
 use crate::upload::{BodyRead, Upload};
+use crate::walks::{Walk, Walks, is_walk};
 use crate::{Failure, ReplyBody, ServiceOptions, commands, multipart, webui};
 
 /// Where commands are.
@@ -47,6 +48,7 @@ struct Shared {
     options: ServiceOptions,
     origins: Origins,
     reply_headers: HeaderMap,
+    walks: Walks,
 }
 
 impl Service {
@@ -61,7 +63,10 @@ impl Service {
         let mut reply_headers = options.reply_headers();
         reply_headers
             .extend(HeaderValue::from_str(&format!("{SERVER}{VERSION}")).map(|value| (SERVER_HEADER, value)));
-        Self { node: None, shared: Arc::new(Shared { options, origins, reply_headers }) }
+        Self {
+            node: None,
+            shared: Arc::new(Shared { options, origins, reply_headers, walks: Walks::default() }),
+        }
     }
 
     /// Answers one request. Dropping the future, or the response's body, stops the command.
@@ -200,12 +205,14 @@ impl Service {
     ) -> Response<ReplyBody> {
         let encoding_is_json = invocation.given("encoding").is_none()
             || invocation.string("encoding").as_deref() == Some("json");
+        // Taken before anything is read for it, and held until the reply is sent.
+        let place = if is_walk(&invocation.path) { self.shared.walks.enter().await } else { None };
         match self.run(invocation, upload, deadline).await {
             Ok(Started::Value(_) | Started::Values(_) | Started::Document(_)) if !encoding_is_json => text(
                 StatusCode::BAD_REQUEST,
                 "replies are written as JSON only: leave out encoding, or ask for json",
             ),
-            Ok(started) => started.into_response(trailers),
+            Ok(started) => started.into_response(trailers, place),
             Err(failure) => refused(&failure),
         }
     }
@@ -299,20 +306,20 @@ impl Started {
         }
     }
 
-    fn into_response(self, trailers: bool) -> Response<ReplyBody> {
+    fn into_response(self, trailers: bool, place: Option<Walk>) -> Response<ReplyBody> {
         let json = HeaderValue::from_static("application/json");
         let one = HeaderValue::from_static("1");
         let (mut response, length) = match self {
             Self::Value(value) => return with_type(ReplyBody::full(value), json),
             Self::Values(stream) => {
-                let mut response = with_type(ReplyBody::stream(stream, trailers), json);
+                let mut response = with_type(ReplyBody::stream(stream, trailers, place), json);
                 response.headers_mut().insert("x-chunked-output", one);
                 (response, None)
             }
-            Self::Document(stream) => (with_type(ReplyBody::stream(stream, trailers), json), None),
+            Self::Document(stream) => (with_type(ReplyBody::stream(stream, trailers, place), json), None),
             Self::Bytes { stream, content_type, length } => {
                 let content_type = HeaderValue::from_static(content_type);
-                let mut response = with_type(ReplyBody::stream(stream, trailers), content_type);
+                let mut response = with_type(ReplyBody::stream(stream, trailers, place), content_type);
                 response.headers_mut().insert("x-stream-output", one);
                 (response, length)
             }

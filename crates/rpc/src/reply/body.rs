@@ -4,6 +4,7 @@
 //! with `TE: trailers`; for all others the connection is broken off, which every HTTP client reports.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -13,10 +14,16 @@ use hyper::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{HeaderName, HeaderValue};
 
+use super::meter::Meter;
 use crate::Failure;
+use crate::narrow::IsSlow;
+use crate::walks::Walk;
 
 /// The trailer that carries the text of a failure.
 const STREAM_ERROR: HeaderName = HeaderName::from_static("x-stream-error");
+
+/// Why a reply was broken off whose reader took nothing.
+const STALLED: &str = "nothing was taken of this reply while other commands waited for its place";
 
 /// The error type of bodies.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -34,6 +41,10 @@ enum Inner {
     Stream {
         chunks: BoxStream<'static, Result<Bytes, Failure>>,
         trailers: bool,
+        /// Of a body that is sent over a connection.
+        meter: Option<Arc<Meter>>,
+        /// Of commands that have one.
+        place: Option<Walk>,
     },
     /// The failure that breaks the connection off, once what was sent before has been flushed.
     Breaking(String),
@@ -53,9 +64,24 @@ impl ReplyBody {
         Self(Inner::Full((!bytes.is_empty()).then_some(bytes)))
     }
 
-    /// A body that comes in chunks. `trailers` says whether the caller takes trailers.
-    pub(crate) fn stream(chunks: BoxStream<'static, Result<Bytes, Failure>>, trailers: bool) -> Self {
-        Self(Inner::Stream { chunks, trailers })
+    /// A body that comes in chunks. `trailers` says whether the caller takes trailers; a place is held as long as
+    /// the body.
+    pub(crate) fn stream(
+        chunks: BoxStream<'static, Result<Bytes, Failure>>,
+        trailers: bool,
+        place: Option<Walk>,
+    ) -> Self {
+        Self(Inner::Stream { chunks, trailers, meter: None, place })
+    }
+
+    /// The body as it is sent over a connection: what waits there is bounded.
+    pub(crate) fn over_connection(mut self, slow: IsSlow) -> Self {
+        if let Inner::Stream { meter, place, .. } = &mut self.0 {
+            let counted = place.as_ref().map_or_else(Meter::new, |walk| walk.meter.clone());
+            counted.is_sent_over(slow);
+            *meter = Some(counted);
+        }
+        self
     }
 }
 
@@ -83,8 +109,18 @@ impl Body for ReplyBody {
                 *inner = Inner::Done;
                 Poll::Ready(Some(Err(broken.into())))
             }
-            Inner::Stream { chunks, trailers } => match ready!(chunks.poll_next_unpin(context)) {
-                Some(Ok(chunk)) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
+            Inner::Stream { meter: Some(meter), .. } if ready!(meter.poll_room(context)).is_err() => {
+                *inner = Inner::Done;
+                Poll::Ready(Some(Err(BrokenOff(STALLED.to_owned()).into())))
+            }
+            Inner::Stream { chunks, trailers, meter, .. } => match ready!(chunks.poll_next_unpin(context)) {
+                Some(Ok(chunk)) => {
+                    let chunk = match meter {
+                        Some(meter) => meter.count(chunk),
+                        None => chunk,
+                    };
+                    Poll::Ready(Some(Ok(Frame::data(chunk))))
+                }
                 None => {
                     *inner = Inner::Done;
                     Poll::Ready(None)
@@ -128,7 +164,7 @@ mod tests {
 
     fn failing(trailers: bool) -> ReplyBody {
         let chunks = [Ok(Bytes::from("part")), Err(Failure::invalid("line\nbreak"))];
-        ReplyBody::stream(futures::stream::iter(chunks).boxed(), trailers)
+        ReplyBody::stream(futures::stream::iter(chunks).boxed(), trailers, None)
     }
 
     #[tokio::test]

@@ -5,11 +5,13 @@
 
 mod body;
 mod lines;
+mod meter;
 mod pages;
 mod stream;
 
 pub use body::{BoxError, BrokenOff, ReplyBody};
 pub(crate) use lines::{LineSource, Lines};
+pub(crate) use meter::Meter;
 pub(crate) use pages::Pages;
 pub(crate) use stream::{driven, with_deadline};
 
