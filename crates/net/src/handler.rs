@@ -33,6 +33,8 @@ use crate::upgrade::{PING, Upgrade};
 
 /// How long the negotiation of a stream may take.
 const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// Streams that a peer may open on each connection however many others have open.
+const STREAMS_OWN: usize = 2;
 /// Streams in a row that could not be opened before the peer's wants are given up.
 const FAILURES_MAX: u32 = 3;
 
@@ -95,10 +97,17 @@ impl Handler {
         let Some(version) = ProtocolVersion::from_name(protocol.as_ref()) else { return };
         self.speaks(version);
         // Both limits are far above what honest peers open; a stream over them is reset by being dropped.
-        let Some(slot) = self.traffic.stream_slot() else { return };
         if self.inbound.len() >= self.streams_max {
             return;
         }
+        // Those who open many must not keep the first stream of others out.
+        let slot = match self.inbound.len() {
+            ..STREAMS_OWN => None,
+            _ => match self.traffic.stream_slot() {
+                Some(slot) => Some(slot),
+                None => return,
+            },
+        };
         let guard = self.link.stream_opened(version.name());
         let serve = inbound::serve(stream, self.link.peer.clone(), self.traffic.clone());
         self.inbound.push(
