@@ -1,7 +1,10 @@
-//! Fingerprints: a set of names in about 20 bytes each, for walks that must not visit a block twice.
+//! Fingerprints: a set of names in 15 to 30 bytes each, for walks that must not visit a block twice.
 //!
-//! Names are kept as 128 bits of a hash that is universal under keys drawn for each set: whatever two names somebody
-//! makes up beforehand, they look the same with a chance of 2⁻¹²⁸. So the set is as good as exact.
+//! Names are kept as 96 bits of a hash that is universal under keys drawn for each set: whatever two names somebody
+//! makes up beforehand, they look the same with a chance of 2⁻⁹⁶. That any two of a hundred million names do has a
+//! chance of less than 10⁻¹³, so the set is as good as exact.
+//!
+//! The set is many small tables. A table that grows is there twice for a moment; a small one takes little then.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
@@ -10,18 +13,31 @@ use ipse_base::{Cid, Version};
 
 /// What stands for a name in one set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint([u64; 2]);
+pub struct Fingerprint([u32; 3]);
 
 impl std::hash::Hash for Fingerprint {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0[0]);
+        state.write_u64(self.word());
     }
 }
 
 impl Fingerprint {
+    const fn new(words: [u64; 2]) -> Self {
+        Self([words[0] as u32, (words[0] >> 32) as u32, (words[1] >> 32) as u32])
+    }
+
+    const fn word(self) -> u64 {
+        self.0[0] as u64 | (self.0[1] as u64) << 32
+    }
+
+    /// The table that it is in. A table itself looks at the lowest bits and at the highest ones.
+    const fn table(self) -> usize {
+        (self.word() >> 40) as usize % TABLES
+    }
+
     /// Which of so many equal shares of all names this one falls into.
-    pub fn share(self, shares: u64) -> u64 {
-        ((u128::from(self.0[1]) * u128::from(shares)) >> 64) as u64
+    pub const fn share(self, shares: u64) -> u64 {
+        ((self.0[2] as u128 * shares as u128) >> 32) as u64
     }
 }
 
@@ -43,6 +59,9 @@ impl Hasher for AsIs {
     }
 }
 
+/// Tables of a set.
+const TABLES: usize = 64;
+
 /// Words that are hashed: version, codec and hash function, then a digest of 32 bytes.
 const WORDS: usize = 7;
 
@@ -50,7 +69,7 @@ const WORDS: usize = 7;
 pub struct Fingerprints<T> {
     keys: [[u128; WORDS + 1]; 2],
     others: [RandomState; 2],
-    held: HashMap<Fingerprint, T, BuildHasherDefault<AsIs>>,
+    held: [HashMap<Fingerprint, T, BuildHasherDefault<AsIs>>; TABLES],
 }
 
 impl<T> Default for Fingerprints<T> {
@@ -66,13 +85,13 @@ impl<T> Fingerprints<T> {
         let word = |of: usize, number: u64| u128::from(others[of].hash_one(number));
         let key = |of, at: usize| (word(of, 2 * at as u64) << 64) | word(of, 2 * at as u64 + 1);
         let keys = std::array::from_fn(|of| std::array::from_fn(|at| key(of, at)));
-        Self { keys, others, held: HashMap::default() }
+        Self { keys, others, held: std::array::from_fn(|_| HashMap::default()) }
     }
 
     /// What stands for a name here.
     pub fn of(&self, cid: &Cid) -> Fingerprint {
         let Ok(digest) = <&[u8; 32]>::try_from(cid.hash().digest()) else {
-            return Fingerprint([self.others[0].hash_one(cid), self.others[1].hash_one(cid)]);
+            return Fingerprint::new([self.others[0].hash_one(cid), self.others[1].hash_one(cid)]);
         };
         let mut words = [0; WORDS];
         words[0] = u64::from(cid.version() == Version::V1);
@@ -81,32 +100,32 @@ impl<T> Fingerprints<T> {
         for (word, bytes) in words[3..].iter_mut().zip(digest.as_chunks::<8>().0) {
             *word = u64::from_le_bytes(*bytes);
         }
-        Fingerprint(self.keys.each_ref().map(|keys| multilinear(keys, &words)))
+        Fingerprint::new(self.keys.each_ref().map(|keys| multilinear(keys, &words)))
     }
 
     /// What is held about a name.
     pub fn get(&self, name: Fingerprint) -> Option<&T> {
-        self.held.get(&name)
+        self.held[name.table()].get(&name)
     }
 
     /// Holds something about a name; whether the name is new.
     pub fn insert(&mut self, name: Fingerprint, value: T) -> bool {
-        self.held.insert(name, value).is_none()
+        self.held[name.table()].insert(name, value).is_none()
     }
 
     /// Names held.
     pub fn len(&self) -> usize {
-        self.held.len()
+        self.held.iter().map(HashMap::len).sum()
     }
 
     /// Whether none is held.
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.held.iter().all(HashMap::is_empty)
     }
 
     /// Forgets all names and keeps the memory.
     pub fn clear(&mut self) {
-        self.held.clear();
+        self.held.iter_mut().for_each(HashMap::clear);
     }
 }
 

@@ -94,6 +94,7 @@ where
             self.queued.extend(self.planner.wants(BUDGET));
             self.take_up();
             if !self.queued.is_empty() {
+                self.turn_to_reader();
                 self.look_up().await?;
             } else if self.asked > 0 {
                 self.receive().await?;
@@ -114,6 +115,16 @@ where
             self.session.get_or_insert_with(|| self.source.session()).want(missing);
         }
         Ok(())
+    }
+
+    /// Begins with what the walk's reader waits for. A walk asks for a node's neighbours before it knows what is
+    /// below the node: taken in the order of asking, a whole level would be in memory before the first leaf leaves.
+    fn turn_to_reader(&mut self) {
+        let awaited =
+            self.planner.awaited().filter(|&cid| self.queued.front().is_some_and(|want| want.cid != *cid));
+        if let Some(at) = awaited.and_then(|cid| self.queued.iter().position(|want| want.cid == *cid)) {
+            self.queued.rotate_left(at);
+        }
     }
 
     /// Queues what was left in the store: all of it once there is room, else what the walk waits for.

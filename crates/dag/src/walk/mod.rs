@@ -321,4 +321,13 @@ impl Planner for Walk {
     fn is_done(&self) -> bool {
         self.reader.is_empty()
     }
+
+    fn held(&self) -> u64 {
+        self.held.bytes()
+    }
+
+    fn awaited(&self) -> Option<&Cid> {
+        let head = self.frontier.branch(*self.reader.last()?)?.next_link()?;
+        self.asked.contains(&head.cid).then_some(&head.cid)
+    }
 }

@@ -1,4 +1,4 @@
-//! Seen: which blocks a walk has visited, in 24 bytes each.
+//! Seen: which blocks a walk has visited, in 15 to 30 bytes each, and a few more where depth is bounded.
 
 use ipse_base::Cid;
 
@@ -15,32 +15,46 @@ pub(super) enum Novelty {
     Known,
 }
 
-pub(super) struct Seen {
-    unique: bool,
-    by_depth: bool,
-    depths: Fingerprints<u32>,
+pub(super) enum Seen {
+    /// Blocks are visited as often as they are linked.
+    Nothing,
+    Names(Fingerprints<()>),
+    /// With the depth at which each was visited.
+    Depths(Fingerprints<u32>),
 }
 
 impl Seen {
     /// Remembers blocks where a walk visits each once; with their depths where depth is bounded.
     pub(super) fn new(unique: bool, by_depth: bool) -> Self {
-        Self { unique, by_depth, depths: Fingerprints::new() }
+        match (unique, by_depth) {
+            (false, _) => Self::Nothing,
+            (true, false) => Self::Names(Fingerprints::new()),
+            (true, true) => Self::Depths(Fingerprints::new()),
+        }
     }
 
     pub(super) fn look(&self, cid: &Cid, depth: usize) -> Novelty {
-        if !self.unique {
-            return Novelty::New;
-        }
-        match self.depths.get(self.depths.of(cid)) {
-            None => Novelty::New,
-            Some(&old) if self.by_depth && old as usize > depth => Novelty::Shallower,
-            Some(_) => Novelty::Known,
+        match self {
+            Self::Nothing => Novelty::New,
+            Self::Names(names) if names.get(names.of(cid)).is_some() => Novelty::Known,
+            Self::Names(_) => Novelty::New,
+            Self::Depths(depths) => match depths.get(depths.of(cid)) {
+                None => Novelty::New,
+                Some(&old) if old as usize > depth => Novelty::Shallower,
+                Some(_) => Novelty::Known,
+            },
         }
     }
 
     pub(super) fn insert(&mut self, cid: &Cid, depth: usize) {
-        if self.unique {
-            self.depths.insert(self.depths.of(cid), u32::try_from(depth).unwrap_or(u32::MAX));
+        match self {
+            Self::Nothing => {}
+            Self::Names(names) => {
+                names.insert(names.of(cid), ());
+            }
+            Self::Depths(depths) => {
+                depths.insert(depths.of(cid), u32::try_from(depth).unwrap_or(u32::MAX));
+            }
         }
     }
 }

@@ -43,7 +43,8 @@ impl Node {
         mut progress: impl FnMut(&DagStat),
     ) -> Result<DagStat, ReadError> {
         let mut stat = DagStat::default();
-        let mut seen = Fingerprints::new();
+        // The walk of one root counts each block once by itself.
+        let mut seen = (roots.len() > 1).then(Fingerprints::new);
         // Leaves are weighed by the index; only inner nodes are read.
         let options = WalkOptions { leaves: Leaves::Name, unique: true, ..WalkOptions::default() };
         for cid in roots {
@@ -52,7 +53,7 @@ impl Node {
             let mut batches = visits.ready_chunks(LEAVES_TOGETHER);
             while let Some(visits) = batches.next().await {
                 for (cid, bytes) in self.weigh(visits).await? {
-                    stat.count(&cid, bytes, &mut seen);
+                    stat.count(&cid, bytes, seen.as_mut());
                 }
                 progress(&stat);
             }
@@ -77,9 +78,8 @@ impl Node {
 }
 
 impl DagStat {
-    fn count(&mut self, cid: &Cid, bytes: u64, seen: &mut Fingerprints<()>) {
-        let name = seen.of(cid);
-        if seen.insert(name, ()) {
+    fn count(&mut self, cid: &Cid, bytes: u64, seen: Option<&mut Fingerprints<()>>) {
+        if seen.is_none_or(|seen| seen.insert(seen.of(cid), ())) {
             self.unique_blocks += 1;
             self.unique_bytes += bytes;
         }
