@@ -27,6 +27,7 @@ mod blocking;
 mod cat;
 mod collector;
 pub mod config;
+mod crew;
 mod dag;
 mod diag;
 mod fetch;

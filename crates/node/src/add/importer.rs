@@ -5,10 +5,10 @@ use tokio::sync::mpsc::error::TryRecvError;
 
 use super::assembler::Assembler;
 use super::chunk::{Chunk, MadeLeaf, Maker};
-use super::crew::Crew;
 use super::cutter::{Cutter, Step, Steps};
 use super::{AddError, AddEvent, AddInput, AddOptions};
 use crate::Node;
+use crate::crew::Crew;
 
 /// Bytes given to the crew as one job: an eighth of a millisecond of hashing, far more than handing it over costs.
 const JOB_BYTES: usize = 256 * 1024;

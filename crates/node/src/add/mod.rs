@@ -1,7 +1,7 @@
 //! Adds files and folders.
 //!
 //! Path: a door pushes [`AddInput`]s in depth-first order → `add/importer` on a thread of its own → `add/cutter`
-//! (steps and chunks) → `add/crew` (every processor reads and hashes, results in order) → `add/assembler` (layout,
+//! (steps and chunks) → `crew` (every processor reads and hashes, results in order) → `add/assembler` (layout,
 //! folders) → `add/putter` (the disk, on one more thread) → events back to the door. At the end: directories, then
 //! the pin, then one commit; only then the last event, so that an add that has returned survives a power cut.
 //! Why messages instead of a reader: several doors feed it (multipart, the local socket), and a door that goes
@@ -11,7 +11,6 @@ mod assembler;
 mod buffers;
 mod chunk;
 mod counters;
-mod crew;
 mod cutter;
 mod error;
 mod folder;
@@ -21,6 +20,7 @@ mod source;
 
 pub(crate) use counters::AddCounters;
 pub use error::AddError;
+pub(crate) use putter::put;
 pub use source::FileSource;
 
 use bytes::Bytes;

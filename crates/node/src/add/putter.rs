@@ -18,7 +18,7 @@ pub(super) struct Putter {
 }
 
 /// Makes blocks visible, also to peers that wait for them.
-pub(super) fn put(node: &Node, blocks: &[Prepared]) -> Result<(), SinkError> {
+pub(crate) fn put(node: &Node, blocks: &[Prepared]) -> Result<(), SinkError> {
     let put = node.store().put_prepared(blocks);
     put.map_err(|error| SinkError { message: error.to_string(), kind: error.kind() })?;
     node.announce_local(blocks.iter().map(Prepared::block));

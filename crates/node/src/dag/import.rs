@@ -8,14 +8,11 @@ use ipse_dag::{CarItem, CarReader};
 use tokio::sync::mpsc;
 
 use super::DagError;
+use super::intake::Intake;
 use crate::{Node, PinProgress};
 
 /// Pieces of archives on their way in.
 const INPUTS_QUEUED: usize = 16;
-/// Bytes of blocks verified and put together.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// Blocks verified and put together; bounds the memory of their names where the blocks are tiny.
-const BATCH_BLOCKS: usize = 8192;
 /// Roots of one import; an archive that names more is taken in and its further roots are not pinned.
 const ROOTS_MAX: usize = 65_536;
 
@@ -76,16 +73,9 @@ impl Node {
         let (sender, events) = mpsc::channel(INPUTS_QUEUED);
         let node = if options.local_only { self.offline() } else { self.clone() };
         tokio::spawn(async move {
-            let mut import = Import {
-                node,
-                options,
-                events: sender,
-                roots: Vec::new(),
-                batch: Vec::new(),
-                batch_bytes: 0,
-                blocks: 0,
-                bytes: 0,
-            };
+            let intake = Intake::new(node.clone(), options.allow_big);
+            let mut import =
+                Import { node, options, events: sender, roots: Vec::new(), intake, blocks: 0, bytes: 0 };
             if let Err(error) = import.run(inputs).await {
                 // The door may be gone; then nobody needs to hear it.
                 let _ = import.events.send(Err(error)).await;
@@ -100,8 +90,7 @@ struct Import {
     options: DagImportOptions,
     events: mpsc::Sender<Result<DagImportEvent, DagError>>,
     roots: Vec<Cid>,
-    batch: Vec<(Cid, Bytes)>,
-    batch_bytes: usize,
+    intake: Intake,
     blocks: u64,
     bytes: u64,
 }
@@ -140,11 +129,7 @@ impl Import {
                 CarItem::Block { cid, data } => {
                     self.blocks += 1;
                     self.bytes += data.len() as u64;
-                    self.batch_bytes += data.len();
-                    self.batch.push((cid, data));
-                    if self.batch_bytes >= BATCH_BYTES || self.batch.len() >= BATCH_BLOCKS {
-                        self.put().await?;
-                    }
+                    self.intake.push(cid, data).await?;
                 }
             }
         }
@@ -160,13 +145,8 @@ impl Import {
         }
     }
 
-    async fn put(&mut self) -> Result<(), DagError> {
-        self.batch_bytes = 0;
-        self.node.put_verified(std::mem::take(&mut self.batch), self.options.allow_big).await
-    }
-
     async fn finish(&mut self) -> Result<(), DagError> {
-        self.put().await?;
+        self.intake.finish().await?;
         self.node.commit().await?;
         if self.options.pin_roots {
             for cid in std::mem::take(&mut self.roots) {

@@ -2,6 +2,7 @@
 
 mod error;
 mod import;
+mod intake;
 mod stat;
 
 pub use error::DagError;
@@ -90,25 +91,6 @@ impl Node {
         let frames = visits.ready_chunks(FRAMES_TOGETHER).map(pack).flat_map(futures::stream::iter);
         let header = Bytes::from(car::header(&[root]));
         futures::stream::once(async move { Ok(header) }).chain(frames).boxed()
-    }
-
-    /// Verifies a batch of an archive's blocks and puts them, away from the runtime's threads.
-    async fn put_verified(&self, batch: Vec<(Cid, Bytes)>, allow_big: bool) -> Result<(), DagError> {
-        let node = self.clone();
-        let put = tokio::task::spawn_blocking(move || -> Result<(), DagError> {
-            let mut blocks = Vec::with_capacity(batch.len());
-            for (cid, data) in batch {
-                blocks.push(match allow_big {
-                    true => Block::verify_any_size(cid, data)?,
-                    false => Block::verify(cid, data)?,
-                });
-            }
-            blocks.retain(|block| !block.cid().is_identity());
-            node.store().put(&blocks)?;
-            node.announce_local(&blocks);
-            Ok(())
-        });
-        put.await.map_err(|_| DagError::Stopping)?
     }
 
     async fn commit(&self) -> Result<(), DagError> {

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 const HELPERS_MAX: usize = 7;
 
 /// Jobs of one kind and those who do them.
-pub(super) struct Crew<J, R> {
+pub(crate) struct Crew<J, R> {
     shared: Arc<Shared<J, R>>,
     helpers: Vec<JoinHandle<()>>,
     helpers_max: usize,
@@ -47,7 +47,7 @@ enum Slot<J, R> {
 }
 
 impl<J: Send + 'static, R: Send + 'static> Crew<J, R> {
-    pub(super) fn new(work: impl Fn(J) -> R + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(work: impl Fn(J) -> R + Send + Sync + 'static) -> Self {
         let ring = Ring { slots: VecDeque::new(), first: 0, next: 0, closed: false };
         let shared = Shared {
             work: Box::new(work),
@@ -66,17 +66,17 @@ impl<J: Send + 'static, R: Send + 'static> Crew<J, R> {
     }
 
     /// What all jobs weigh together whose results were not taken yet.
-    pub(super) const fn weight(&self) -> usize {
+    pub(crate) const fn weight(&self) -> usize {
         self.weight
     }
 
     /// Whether all results were taken.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.weights.is_empty()
     }
 
     /// Gives a job out.
-    pub(super) fn push(&mut self, job: J, weight: usize) {
+    pub(crate) fn push(&mut self, job: J, weight: usize) {
         let mut ring = self.shared.ring();
         ring.slots.push_back(Slot::Waiting(job));
         let waiting = ring.first + ring.slots.len() as u64 - ring.next;
@@ -93,7 +93,7 @@ impl<J: Send + 'static, R: Send + 'static> Crew<J, R> {
     }
 
     /// The result of the oldest job; `None` where there is no job, or where it was lost by a panic.
-    pub(super) fn take(&mut self) -> Option<R> {
+    pub(crate) fn take(&mut self) -> Option<R> {
         self.weight -= self.weights.pop_front()?;
         let mut ring = self.shared.ring();
         loop {
