@@ -66,6 +66,11 @@ impl Buffers {
         Buffer { length: bytes.len(), bytes, home }.into_bytes()
     }
 
+    /// Frees all that wait; says how many bytes they were.
+    pub fn clear(&self) -> u64 {
+        std::mem::take(&mut *self.free()).bytes as u64
+    }
+
     fn give_back(&self, bytes: Vec<u8>) {
         let mut free = self.free();
         if free.bytes + bytes.len() <= self.bytes_max {

@@ -113,6 +113,7 @@ fn daemon(
 ) -> Result<(), CliError> {
     let log = Arc::new(logging::start(line.local_bool("debug"), LevelFilter::ERROR));
     let mut session = Session::new(persona, console, line, inputs, log);
+    ipse_node::bound_heaps();
     let runtime = Builder::new_multi_thread()
         .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()

@@ -64,6 +64,11 @@ impl Memory {
         None
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.entries.clear();
+    }
+
     pub(crate) fn insert(&self, target: &str, entry: &Arc<Remembered>) {
         self.entries.insert(target.to_owned(), Arc::clone(entry));
     }

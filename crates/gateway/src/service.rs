@@ -94,7 +94,14 @@ impl Gateway {
         let running = Arc::new(Semaphore::new(options.requests_max));
         let (memory, cache) = (Memory::default(), cache::Memory::default());
         node.register_counters(memory.counters.clone());
-        Self { shared: Arc::new(Shared { node, options, running, memory, cache }) }
+        let shared = Arc::new(Shared { node, options, running, memory, cache });
+        let keeper = Arc::downgrade(&shared);
+        shared.node.when_quiet(move || {
+            if let Some(shared) = keeper.upgrade() {
+                shared.cache.clear();
+            }
+        });
+        Self { shared }
     }
 
     /// Answers one request. Dropping the future, or the body of its answer, cancels the work.

@@ -19,6 +19,7 @@ use crate::config::{Config, ConfigError, OwnSettings, Settings};
 use crate::diag::Parts;
 use crate::node::Inner;
 use crate::peering::Peering;
+use crate::quiet::{Keepers, Quiet};
 use crate::repair::Repair;
 use crate::scrub::Scrub;
 use crate::source::Sound;
@@ -133,6 +134,12 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         let (bytes_max, percent) = (settings.storage_bytes_max, settings.collect_percent);
         workers.start(Collector::new(store.clone(), bytes_max, percent, settings.collect_period));
     }
+    let keepers = Keepers::default();
+    if options.online {
+        // The start itself counts as work.
+        let (done, is_rested) = (u64::MAX, false);
+        workers.start(Quiet { store: store.clone(), keepers: keepers.clone(), done, is_rested });
+    }
     let config = config.into();
     let (parts, adds, collecting) = (Parts::default(), Arc::default(), std::sync::Mutex::default());
     let node = Node::new(Inner {
@@ -144,6 +151,7 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         agent,
         stop,
         parts,
+        keepers,
         adds,
         workers,
         readers: Readers::default(),

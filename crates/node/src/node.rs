@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::add::AddCounters;
 use crate::config::{Config, ConfigError, Settings};
 use crate::diag::Parts;
+use crate::quiet::Keepers;
 use crate::source::NodeSource;
 use crate::steady::Readers;
 use crate::worker::Workers;
@@ -33,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) agent: String,
     pub(crate) stop: CancellationToken,
     pub(crate) parts: Parts,
+    pub(crate) keepers: Keepers,
     pub(crate) adds: Arc<AddCounters>,
     pub(crate) workers: Workers,
     pub(crate) readers: Readers,

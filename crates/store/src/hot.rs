@@ -87,6 +87,13 @@ impl Hot {
         self.removals.load(Ordering::SeqCst)
     }
 
+    /// Forgets all blocks; says how many bytes they were.
+    pub(crate) fn clear(&self) -> u64 {
+        let bytes = self.cache.weight();
+        self.cache.clear();
+        bytes
+    }
+
     pub(crate) fn get(&self, cid: &Cid) -> Option<Held> {
         self.cache.get(cid.hash())
     }

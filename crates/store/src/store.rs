@@ -224,6 +224,18 @@ impl Store {
         })
     }
 
+    /// A number that stays the same while nobody reads or writes blocks.
+    pub fn work_done(&self) -> u64 {
+        let counters = &self.core().log.counters;
+        let counts = [&counters.reads, &counters.cache_hits, &counters.would_wait, &counters.records_written];
+        counts.iter().map(|count| count.get()).sum()
+    }
+
+    /// Forgets blocks and buffers that are kept in memory for speed; says how many bytes they were.
+    pub fn forget_cached(&self) -> u64 {
+        self.core().hot.clear() + self.core().buffers.clear()
+    }
+
     /// What the store counts; `diag hot` prints it.
     pub fn counters(&self) -> Arc<StoreCounters> {
         Arc::clone(&self.core().log.counters)
