@@ -37,6 +37,9 @@ enum Task {
     Scale(scale::Options),
     /// See what a collection costs those who use the store meanwhile
     Collect(collect::Options),
+    /// What `scale` does in a process of its own
+    #[command(hide = true)]
+    ScalePart(scale::part::Options),
     /// Pass TCP or UDP on with a delay, a bandwidth and a loss
     Relay(relay::Options),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Hostile(options) => hostile::run(&options),
         Task::Scale(options) => scale::run(&options),
         Task::Collect(options) => collect::run(&options),
+        Task::ScalePart(options) => scale::part::run(&options),
         Task::Relay(options) => relay::run(&options),
     };
     match outcome {

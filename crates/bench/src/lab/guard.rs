@@ -172,4 +172,18 @@ mod tests {
         drop(folder);
         assert!(!path.exists());
     }
+
+    #[test]
+    fn a_panic_leaves_neither() {
+        let seen = Mutex::new(None);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let folder = Folder::new(None).unwrap();
+            let child = Guarded::spawn(Command::new("sleep").arg("600"), None).unwrap();
+            *seen.lock().unwrap() = Some((folder.path().to_path_buf(), child.id()));
+            panic!("planned");
+        }));
+        let (folder, child) = seen.lock().unwrap().take().unwrap();
+        assert!(panicked.is_err() && !folder.exists());
+        assert!(!Path::new(&format!("/proc/{child}")).exists());
+    }
 }

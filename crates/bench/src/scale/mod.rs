@@ -1,6 +1,7 @@
 //! How the store's costs grow with the number of blocks: straight through its own interface, no daemon.
 
 mod measure;
+pub(crate) mod part;
 mod plot;
 
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use serde_json::json;
 
 use crate::Outcome;
 use crate::lab::guard::Folder;
-use measure::{Point, Scale};
+use measure::{HEADINGS, Point, Scale};
 use plot::Plot;
 
 #[derive(clap::Args)]
@@ -41,10 +42,10 @@ pub(crate) struct Options {
 /// Fills a store step by step, and tells after each step.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let folder = Folder::new(options.work.as_deref())?;
-    let mut scale = Scale::new(folder.path().join("repo"), options.bytes, options.gets)?;
+    let root = folder.path().join("repo");
+    let mut scale = Scale::new(root, std::env::current_exe()?, options.bytes, options.gets)?;
     let mut points: Vec<Point> = Vec::new();
-    println!("| blocks | puts/s | gets/s | open, ms | memory, MiB | bytes of memory a block | disk, MiB |");
-    println!("|---|---|---|---|---|---|---|");
+    println!("{HEADINGS}");
     for blocks in steps(options.from, options.up_to) {
         let point = scale.grow_to(blocks)?;
         println!("{point}");
@@ -81,7 +82,7 @@ fn tell(options: &Options, points: &[Point]) -> Outcome<()> {
     Ok(())
 }
 
-fn plots(points: &[Point]) -> [Plot; 4] {
+fn plots(points: &[Point]) -> [Plot; 5] {
     let of =
         |value: fn(&Point) -> f64| points.iter().map(|p| (p.blocks as f64, value(p))).collect::<Vec<_>>();
     let x = "blocks in the store";
@@ -99,16 +100,27 @@ fn plots(points: &[Point]) -> [Plot; 4] {
             title: "Opening a store",
             x,
             y: "milliseconds",
-            lines: vec![("open", of(|p| p.open_ms))],
+            lines: vec![
+                ("after it was closed", of(|p| p.open_ms)),
+                ("after kill -9 of a writer", of(|p| p.killed_open_ms)),
+            ],
             bound: Some(("aim: 50 ms", 50.0)),
         },
         Plot {
             file: "store-memory.svg",
-            title: "Memory of a store that was opened and read",
+            title: "Memory of a store, beyond its process",
             x,
             y: "MiB",
-            lines: vec![("resident", of(|p| p.memory_mib))],
+            lines: vec![("once open", of(|p| p.opened_mib)), ("after reads", of(|p| p.memory_mib))],
             bound: None,
+        },
+        Plot {
+            file: "store-memory-a-block.svg",
+            title: "Memory a block takes, caches filled by reads",
+            x,
+            y: "bytes a block",
+            lines: vec![("after reads", of(Point::memory_bytes))],
+            bound: Some(("aim: 8 bytes", 8.0)),
         },
         Plot {
             file: "store-disk.svg",

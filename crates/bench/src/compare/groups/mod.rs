@@ -8,6 +8,7 @@ mod gateway;
 mod many;
 mod mixed;
 mod pins;
+mod shaped;
 mod small;
 mod start;
 
@@ -34,6 +35,7 @@ pub(crate) const ALL: &[Group] = &[
     cat::GROUP,
     fetch::GROUP,
     far::GROUP,
+    shaped::GROUP,
     mixed::GROUP,
     gateway::GROUP,
     start::GROUP,
