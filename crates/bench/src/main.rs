@@ -10,6 +10,7 @@ mod collect;
 mod compare;
 mod hostile;
 mod lab;
+mod micro;
 mod relay;
 mod scale;
 mod soak;
@@ -33,6 +34,8 @@ enum Task {
     Soak(soak::Options),
     /// Set hostile peers and clients that read nothing upon a node, and see what becomes of the others
     Hostile(hostile::Options),
+    /// Single parts in memory, each beside a crate that does the same
+    Micro(micro::Options),
     /// See how the store's costs grow with the number of blocks
     Scale(scale::Options),
     /// See what a collection costs those who use the store meanwhile
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Task::Table(options) => compare::table::run(&options),
         Task::Soak(options) => soak::run(&options),
         Task::Hostile(options) => hostile::run(&options),
+        Task::Micro(options) => micro::run(&options),
         Task::Scale(options) => scale::run(&options),
         Task::Collect(options) => collect::run(&options),
         Task::ScalePart(options) => scale::part::run(&options),
