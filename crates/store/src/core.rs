@@ -327,7 +327,7 @@ impl Core {
     /// Bytes of all segments, holes counted, by their number alone.
     fn log_bytes(&self) -> u64 {
         let earlier = self.log.segments.ids().map_or(0, |ids| ids.len().saturating_sub(1) as u64);
-        earlier * self.options.segment_bytes + self.log.written().offset
+        earlier * self.log.segment_bytes() + self.log.written().offset
     }
 
     /// Hands changes to the index, and what was noted of uses with them.

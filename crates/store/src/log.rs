@@ -116,6 +116,11 @@ impl Log {
         self.read_only
     }
 
+    /// Size at which segments are closed.
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        self.segment_bytes.load(Ordering::Relaxed)
+    }
+
     /// Closes segments at no more than so many bytes from now on.
     pub(crate) fn keep_segments_below(&self, bytes: u64) {
         self.segment_bytes.fetch_min(bytes, Ordering::Relaxed);

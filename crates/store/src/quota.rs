@@ -82,6 +82,7 @@ impl Store {
     /// [`WriteError`] where the size can't be measured.
     pub fn keep_below(&self, bytes: u64) -> Result<(), WriteError> {
         let core = self.core();
+        core.spare.stay_below(bytes);
         self.measure()?;
         core.quota.limit.store(bytes, Ordering::Relaxed);
         core.log.keep_segments_below((bytes / SEGMENT_PARTS).max(SEGMENT_BYTES_MIN));
@@ -96,7 +97,7 @@ impl Store {
     }
 
     fn measure(&self) -> Result<(), WriteError> {
-        let bytes = self.stats()?.disk_bytes;
+        let bytes = self.stats()?.disk_bytes + self.core().spare.bytes();
         self.core().quota.bytes.store(bytes, Ordering::Relaxed);
         Ok(())
     }

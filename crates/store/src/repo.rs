@@ -20,6 +20,10 @@ pub use files::AddressFile;
 pub use restore::Restore;
 pub use state::RepoState;
 
+/// How often a lock is tried that nobody else holds.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+
 /// Our own format version of the folder.
 pub const REPO_FORMAT: u64 = 1;
 
@@ -216,9 +220,18 @@ impl Repo {
 }
 
 fn take_lock(disk: &dyn Disk, path: PathBuf) -> Result<Box<dyn HeldLock>, RepoError> {
-    match disk.lock(&path).map_err(DiskError::of("lock", &path))? {
-        Some(held) => Ok(held),
-        None => Err(RepoError::Locked { holder: disk.lock_holder(&path), path }),
+    let mut tries = LOCK_TRIES;
+    loop {
+        if let Some(held) = disk.lock(&path).map_err(DiskError::of("lock", &path))? {
+            return Ok(held);
+        }
+        tries -= 1;
+        let holder = disk.lock_holder(&path);
+        // A lock of this process that was given up lives on in a program that is just being started, until that runs.
+        if tries == 0 || holder.is_some_and(|holder| holder != std::process::id()) {
+            return Err(RepoError::Locked { holder, path });
+        }
+        std::thread::sleep(LOCK_PAUSE);
     }
 }
 

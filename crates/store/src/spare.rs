@@ -5,7 +5,7 @@
 //! ([`Spare::check`]), until the whole of it can be held back again.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ipse_base::limits::{SPARE_BYTES_MAX, SPARE_BYTES_MIN};
@@ -29,6 +29,8 @@ pub(crate) struct Spare {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     state: Mutex<State>,
+    /// How large the repository may become: it is its disk.
+    room: AtomicU64,
     /// Whether it was given up, so that nothing may grow.
     released: AtomicBool,
 }
@@ -54,17 +56,28 @@ impl Spare {
             disk: Arc::clone(disk),
             path,
             state: Mutex::new(state),
+            room: AtomicU64::new(u64::MAX),
             released: AtomicBool::new(bytes == Some(0)),
         }
     }
 
-    /// Holds back what a store of so many bytes needs, unless it is about that already. Where that can't be had, what was held back stays; the next
-    /// call tries again.
+    /// Bytes that are held back now.
+    pub(crate) fn bytes(&self) -> u64 {
+        lock(&self.state).bytes
+    }
+
+    /// The repository stays below so many bytes from now on.
+    pub(crate) fn stay_below(&self, bytes: u64) {
+        self.room.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Holds back what a store of so many bytes needs, unless it is about that already. Where that can't be had, what
+    /// was held back stays; the next call tries again.
     pub(crate) fn keep(&self, store_bytes: u64) {
         let mut state = lock(&self.state);
         let Ok(wanted) = self.wanted(store_bytes) else { return };
         let fits = (wanted / 2..=wanted + wanted / 2).contains(&state.bytes) && state.bytes > 0;
-        if fits || wanted == 0 || state.unsupported {
+        if fits || wanted == state.bytes || state.unsupported {
             return;
         }
         if let Err(error) = self.fill(&mut state, wanted) {
@@ -103,7 +116,8 @@ impl Spare {
     }
 
     fn wanted(&self, store_bytes: u64) -> std::io::Result<u64> {
-        Ok(wanted(store_bytes, self.disk.bytes(&self.path)?))
+        let disk = self.disk.bytes(&self.path)?.min(self.room.load(Ordering::Relaxed));
+        Ok(wanted(store_bytes, disk))
     }
 
     /// Allocates the file, or cuts it to what is wanted, durably.

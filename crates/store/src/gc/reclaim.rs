@@ -96,6 +96,7 @@ pub(super) fn reclaim(
     match copied {
         // No room for copies. Holes need none.
         Err(error) if error.kind() == Kind::Full => {
+            let before = collected.freed_bytes;
             for id in whole {
                 if let Ok(Some(segment)) = sound(core, id) {
                     let punched = punch(core, &segment)?;
@@ -103,7 +104,8 @@ pub(super) fn reclaim(
                     collected.freed_bytes += punched;
                 }
             }
-            Err(error)
+            // There is room now, and the next collection copies.
+            if collected.freed_bytes > before { Ok(()) } else { Err(error) }
         }
         copied => copied,
     }
