@@ -95,7 +95,7 @@ impl Log {
     ) -> Self {
         let position = Position { segment: last.id, offset: end };
         Self {
-            segments: Segments::new(Arc::clone(&disk), dir.clone()),
+            segments: Segments::new(Arc::clone(&disk), dir.clone(), last.id),
             progress: Progress::new(position, Arc::clone(&last.file)),
             appender: Mutex::new(Appender::new(last, end, marked)),
             counters: Arc::default(),

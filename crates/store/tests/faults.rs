@@ -290,3 +290,51 @@ fn nothing_grows_while_the_space_held_back_is_given_up() {
     let spare = disk.paths().into_iter().find(|path| path.ends_with("spare")).unwrap();
     assert_eq!(disk.content(&spare).unwrap().len(), 1 << 20);
 }
+
+/// A store on a disk that became read-only when a segment was begun, of whose header one copy reached it.
+fn half_begun() -> (FakeDisk, Store) {
+    for seed in 0..200 {
+        let disk = FakeDisk::new(seed);
+        let store = open(&disk, options()).unwrap();
+        store.put_blocks(&[0, 1, 2].map(|number| leaf(number, 10_000))).unwrap();
+        store.checkpoint().unwrap();
+        // The file can be made, and no more, if the number of calls is right.
+        disk.fail(1 + seed % 8, Fault::ReadOnly);
+        store.put_blocks(&[leaf(3, 10_000)]).unwrap_err();
+        if segments(&disk).get(1).is_some_and(|path| (32..64).contains(&disk.content(path).unwrap().len())) {
+            return (disk, store);
+        }
+    }
+    panic!("no seed leaves half of a header")
+}
+
+#[test]
+fn a_segment_that_was_begun_twice_is_read_as_it_is_now() {
+    let (disk, store) = half_begun();
+    // Both open all segments that there are.
+    store.stats().unwrap();
+    store.plan_collection().unwrap();
+    disk.repair();
+    let block = leaf(3, 10_000);
+    store.put_blocks(std::slice::from_ref(&block)).unwrap();
+    store.commit_blocks().unwrap();
+    assert_eq!(store.get(block.cid()).unwrap(), Some(block));
+    assert_eq!(store.stats().unwrap().segments, 2);
+    assert_eq!(damages(&store), []);
+}
+
+#[test]
+fn a_segment_that_was_begun_twice_is_not_collected_as_it_was() {
+    let (disk, store) = half_begun();
+    store.stats().unwrap();
+    disk.repair();
+    let (kept, loose) = (leaf(3, 10), leaf(4, 10_000));
+    store.put_blocks(&[kept.clone(), loose.clone()]).unwrap();
+    store.pin(kept.cid(), PinMode::Direct, None).unwrap();
+    collect(&store).unwrap();
+    drop(store);
+    let store = open(&disk, options()).unwrap();
+    assert_eq!(store.get(kept.cid()).unwrap(), Some(kept));
+    assert_eq!(store.get(loose.cid()).unwrap(), None);
+    assert_eq!(damages(&store), []);
+}

@@ -119,6 +119,7 @@ impl Log {
     pub(crate) fn roll(&self, appender: &mut Appender) -> Result<(), LogError> {
         self.sync(appender.tail())?;
         let next = Segment::create(self.disk.as_ref(), &self.dir, appender.segment.id + 1)?;
+        self.segments.made(next.id);
         self.progress.advance(Position { segment: next.id, offset: SEGMENT_HEADER_BYTES }, &next.file);
         appender.segment = next;
         appender.tail = SEGMENT_HEADER_BYTES;

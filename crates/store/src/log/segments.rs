@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::disk::{Disk, DiskError};
@@ -17,6 +17,9 @@ pub(crate) struct Segments {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     open: Mutex<Open>,
+    /// The last one that is whole. A file behind it was begun and given up, and will be made anew under the same
+    /// number: whoever opened it would go on to read what is not there any more.
+    newest: AtomicU32,
     /// How often something was taken away: a segment, or bytes of one. A backup that sees it change looks again.
     taken: AtomicU64,
 }
@@ -29,12 +32,21 @@ struct Open {
 }
 
 impl Segments {
-    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
-        Self { disk, dir, open: Mutex::default(), taken: AtomicU64::new(0) }
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, newest: u32) -> Self {
+        let (newest, taken) = (AtomicU32::new(newest), AtomicU64::new(0));
+        Self { disk, dir, open: Mutex::default(), newest, taken }
+    }
+
+    /// A segment was made, and records may follow.
+    pub(super) fn made(&self, id: u32) {
+        self.newest.store(id, Ordering::SeqCst);
     }
 
     /// A handle for reading.
     pub(crate) fn get(&self, id: u32) -> Result<Segment, SegmentError> {
+        if id > self.newest.load(Ordering::SeqCst) {
+            return Err(SegmentError::Torn(segment::path(&self.dir, id)));
+        }
         if let Some(segment) = lock(&self.open).segments.get(&id) {
             return Ok(segment.clone());
         }
@@ -56,7 +68,10 @@ impl Segments {
 
     /// The numbers of all segments, in order.
     pub(crate) fn ids(&self) -> Result<Vec<u32>, DiskError> {
-        list(self.disk.as_ref(), &self.dir)
+        let mut ids = list(self.disk.as_ref(), &self.dir)?;
+        let newest = self.newest.load(Ordering::SeqCst);
+        ids.retain(|&id| id <= newest);
+        Ok(ids)
     }
 
     /// To be called before bytes of a segment become a hole. What the hole takes must be deleted durably.
