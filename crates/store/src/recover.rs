@@ -114,13 +114,10 @@ fn find_ends(
     let mut ends = Ends { last: None, unproven: u32::MAX };
     for id in ids.clone().into_iter().rev() {
         let path = segment::path(dir, id);
-        match Segment::open(disk, dir, id) {
+        match open_at_end(disk, dir, id, access) {
             Ok(segment) => {
                 let length = segment.file.len().map_err(DiskError::of("measure", &path))?;
                 let known = checkpoint.is_some_and(|checkpoint| checkpoint.position.segment == id);
-                if length <= SEGMENT_HEADER_BYTES && access == Access::Write {
-                    finish_header(&segment);
-                }
                 ends.last.get_or_insert(segment);
                 ends.unproven = id;
                 if known || length > SEGMENT_HEADER_BYTES {
@@ -142,8 +139,24 @@ fn find_ends(
     Ok(ends)
 }
 
+/// A segment as the medium has it. Where it has no records, a process before this one may have failed to make its
+/// header or its name durable, and memory still shows what the medium does not have.
+fn open_at_end(disk: &dyn Disk, dir: &Path, id: u32, access: Access) -> Result<Segment, SegmentError> {
+    let segment = Segment::open(disk, dir, id)?;
+    let path = segment::path(dir, id);
+    let length = segment.file.len().map_err(DiskError::of("measure", &path))?;
+    if length > SEGMENT_HEADER_BYTES || access == Access::Read {
+        return Ok(segment);
+    }
+    segment.file.sync_data().map_err(DiskError::of("sync", &path))?;
+    segment.file.forget_cached(0);
+    let segment = Segment::open(disk, dir, id)?;
+    finish_header(&segment);
+    disk.sync_dir(dir).map_err(DiskError::of("sync", dir))?;
+    Ok(segment)
+}
+
 /// A segment without records may have been begun when the power went, with one copy of its header on the disk.
-/// Where the disk takes no writes, one copy does.
 fn finish_header(segment: &Segment) {
     let whole = segment.header_is_whole().unwrap_or(false);
     if !whole && let Err(error) = segment.write_header() {

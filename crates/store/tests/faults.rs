@@ -205,6 +205,27 @@ fn what_an_opening_could_not_sync_the_next_one_does() {
 }
 
 #[test]
+fn a_segment_that_an_opening_could_not_finish_the_next_one_does() {
+    for (at, seed) in (1..80).flat_map(|at| (0..4).map(move |seed| (at, seed))) {
+        let disk = FakeDisk::new(seed);
+        // The process ends, and the machine goes on.
+        disk.fail(at, Fault::Stop);
+        let _ = open(&disk, options()).map(std::mem::forget);
+        disk.free_locks();
+        disk.repair();
+        let store = open(&disk, options()).unwrap_or_else(|error| panic!("call {at}: {error}"));
+        let block = leaf(1, 2000);
+        store.put_blocks(std::slice::from_ref(&block)).unwrap();
+        store.commit_blocks().unwrap();
+        disk.crash();
+        drop(store);
+        let store = open(&disk, options()).unwrap_or_else(|error| panic!("call {at}: {error}"));
+        assert_eq!(store.get(block.cid()).unwrap(), Some(block), "call {at}");
+        assert_eq!(damages(&store), [], "call {at}");
+    }
+}
+
+#[test]
 fn a_failed_deletion_does_not_come_to_life_after_a_crash() {
     let mut failed = 0;
     for seed in 0..100 {
