@@ -21,6 +21,7 @@ use crate::pending::Pending;
 use crate::place::Position;
 use crate::recover::{RecoverError, recover};
 use crate::repo::{AddressFile, Repo, RepoError};
+use crate::segment::{self, SegmentError};
 use crate::uses::Uses;
 
 /// Why a store could not be opened.
@@ -210,9 +211,17 @@ impl Store {
         let index_bytes = core.index.file_bytes()?;
         let mut disk_bytes = index_bytes;
         for &id in &ids {
-            // One that a collection removes in this moment counts as nothing.
-            let Ok(segment) = core.log.segments.get(id) else { continue };
-            disk_bytes += segment.file.allocated().unwrap_or(0);
+            let segment = match core.log.segments.get(id) {
+                Ok(segment) => segment,
+                Err(SegmentError::Disk(error)) if error.kind() != Kind::NotFound => {
+                    return Err(LogError::from(error).into());
+                }
+                // One that a collection removes in this moment counts as nothing, and so does one that is lost.
+                Err(_) => continue,
+            };
+            let path = segment::path(&core.log.dir, id);
+            let allocated = segment.file.allocated().map_err(DiskError::of("measure", &path));
+            disk_bytes += allocated.map_err(LogError::from)?;
         }
         Ok(StoreStats {
             blocks: totals.blocks,
