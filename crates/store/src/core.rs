@@ -21,6 +21,7 @@ use crate::pins::PinMode;
 use crate::place::{Place, Position};
 use crate::quota::Quota;
 use crate::record::Header;
+use crate::segment::SEGMENT_HEADER_BYTES;
 use crate::spare::Spare;
 use crate::uses::Uses;
 
@@ -349,6 +350,23 @@ impl Core {
         if self.log.check().is_err() { self.log.resume(&self.log.appender()) } else { Ok(()) }
     }
 
+    /// Makes durable what was written, and lets the log itself say so of all that stands in this segment and before: an
+    /// opening without the index takes for torn what it finds bad there otherwise. The caller does not hold the appender.
+    pub(crate) fn prove(&self, segment: u32) -> Result<(), LogError> {
+        let end = self.log.written();
+        self.commit()?;
+        // A record in a later segment says it too.
+        if end.segment > segment && end.offset > SEGMENT_HEADER_BYTES {
+            return Ok(());
+        }
+        let mut appender = self.log.appender();
+        if !appender.is_marked() || appender.tail().offset == SEGMENT_HEADER_BYTES {
+            self.write(&mut appender, &[NewRecord::mark()])?;
+        }
+        drop(appender);
+        self.commit()
+    }
+
     /// Takes a record that is in the log already over into the index. The caller holds the appender.
     pub(crate) fn note_found(&self, header: &Header, payload: &[u8], position: Position) {
         let mut pending = self.pending.write().unwrap_or_else(PoisonError::into_inner);
@@ -367,7 +385,7 @@ impl Core {
             if !appender.is_marked() {
                 self.log.resume(&appender)?;
                 self.log.sync(appender.tail())?;
-                self.write(&mut appender, &[NewRecord::new(crate::record::RecordKind::Mark, None, &[])])?;
+                self.write(&mut appender, &[NewRecord::mark()])?;
             }
         }
         self.commit()?;

@@ -286,7 +286,7 @@ impl Replay<'_> {
 
     fn record(&mut self, segment: &Segment, offset: u64, header: &Header) -> io::Result<()> {
         let position = Position { segment: segment.id, offset };
-        self.marked = header.kind == RecordKind::Mark;
+        self.marked = header.kind == RecordKind::Mark && header.durable == offset;
         let mut payload = Vec::new();
         if header.kind == RecordKind::Pin {
             payload = read_payload(segment, offset, header)?;

@@ -4,10 +4,10 @@
 
 mod common;
 
-use common::{collect, damages, leaf, links, node, open, options, segments, tree};
+use common::{collect, damages, leaf, links, node, open, options, root, segments, tree};
 use ipse_base::{Block, Cid, Codec, ErrorKind, Kind};
 use ipse_store::fault::FakeDisk;
-use ipse_store::{CollectError, PinMode, Repo, Root, Store, StoreOptions};
+use ipse_store::{CollectError, Disk, PinMode, Repo, Root, Store, StoreOptions};
 
 fn put_tree(store: &Store, number: u8, bytes: usize) -> (Block, Vec<Block>) {
     let leaves: Vec<Block> = (0..5).map(|at| leaf(u64::from(number) * 10 + at, bytes)).collect();
@@ -365,4 +365,71 @@ fn a_bound_holds_while_many_add() {
     assert!(stats.blocks < 1400 && stats.disk_bytes <= BOUND, "{stats:?}");
     assert!(pinned.iter().all(|block| store.get(block.cid()).unwrap().is_some()));
     assert_eq!(damages(&store), []);
+}
+
+/// The store after a power cut, its index lost.
+fn rebuilt(disk: &FakeDisk, store: Store) -> Store {
+    disk.crash();
+    drop(store);
+    disk.remove(&root().join("index.redb")).unwrap();
+    open(disk, options()).unwrap()
+}
+
+#[test]
+fn a_hole_is_no_torn_write_when_the_index_is_lost() {
+    for seed in 0..8 {
+        let disk = FakeDisk::new(seed);
+        let mut options = options();
+        options.segment_bytes = 1 << 20;
+        options.punch_bytes = 16 * 1024;
+        let store = open(&disk, options).unwrap();
+        let (kept, loose) = ([1, 2].map(|number| leaf(number, 6000)), leaf(3, 100));
+        store.put_blocks(&kept).unwrap();
+        for block in &kept {
+            store.pin(block.cid(), PinMode::Direct, None).unwrap();
+        }
+        store.put_blocks(&[loose]).unwrap();
+        let plan = store.plan_collection().unwrap();
+        let (large, behind) = (leaf(4, 20_000), leaf(5, 1000));
+        let mut punched = 0;
+        let collected = store.collect(&plan, &mut |_| {
+            // While others write: the deleted one becomes a hole, and no record behind it speaks of it.
+            store.put_blocks(std::slice::from_ref(&large)).unwrap();
+            store.delete(std::slice::from_ref(large.cid())).unwrap();
+            store.put_blocks(std::slice::from_ref(&behind)).unwrap();
+            store.commit_blocks().unwrap();
+            punched += 1;
+        });
+        assert!(punched == 1 && collected.unwrap().punched_bytes > 0);
+        drop(plan);
+        let store = rebuilt(&disk, store);
+        for block in kept.iter().chain([&behind]) {
+            assert_eq!(store.get(block.cid()).unwrap().as_ref(), Some(block), "seed {seed}");
+        }
+        assert_eq!(damages(&store), []);
+    }
+}
+
+#[test]
+fn what_stays_is_proven_when_all_behind_it_went() {
+    let disk = FakeDisk::new(1);
+    let store = open(&disk, options()).unwrap();
+    let (dead, kept) = ([1, 2].map(|number| leaf(number, 9000)), leaf(3, 1000));
+    store.put_blocks(&dead).unwrap();
+    store.put_blocks(std::slice::from_ref(&kept)).unwrap();
+    store.delete(&dead.map(|block| block.cid().clone())).unwrap();
+    store.pin(kept.cid(), PinMode::Direct, None).unwrap();
+    disk.crash();
+    drop(store);
+    // A mark is all that the second segment holds.
+    let mut small = options();
+    small.segment_bytes = 64;
+    drop(open(&disk, small).unwrap());
+    assert_eq!(segments(&disk).len(), 2);
+    // Nor is the first one rewritten, for it has damage before what is acknowledged.
+    disk.tamper(&segments(&disk)[0], |bytes| bytes[64] ^= 1);
+    let store = open(&disk, options()).unwrap();
+    assert_eq!(collect(&store).unwrap().segments, 1);
+    let store = rebuilt(&disk, store);
+    assert_eq!(store.get(kept.cid()).unwrap(), Some(kept));
 }

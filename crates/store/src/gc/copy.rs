@@ -115,10 +115,9 @@ impl Copying<'_> {
 
     /// Removes what was copied, once the copies are durable and known.
     fn settle(&mut self) -> Result<(), CollectError> {
-        if self.copied.is_empty() {
-            return Ok(());
-        }
-        self.core.commit()?;
+        let Some(&last) = self.copied.last() else { return Ok(()) };
+        // Where nothing was alive there may be no record behind them, which proves what stays before them.
+        self.core.prove(last)?;
         self.core.checkpoint()?;
         self.settled = self.bytes;
         // Oldest first, each durably: a block must not outlive the tombstone that stands in a younger one.

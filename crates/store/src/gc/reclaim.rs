@@ -149,8 +149,12 @@ fn punch(core: &Core, segment: &Segment) -> Result<u64, CollectError> {
             holes.push((from, to - from));
         }
     }
-    // Some may be dead only since a moment ago: what made them so must be durable before they are holes.
-    core.commit()?;
+    if holes.is_empty() {
+        return Ok(0);
+    }
+    // Some may be dead only since a moment ago: what made them so must be durable before they are holes. And an
+    // opening must know a hole from a torn write, or it would cut off what stands behind it.
+    core.prove(segment.id)?;
     let measure = || disk_result(core, segment.id, "measure", segment.file.allocated());
     let before = measure()?;
     for (from, length) in holes {

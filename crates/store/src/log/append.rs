@@ -34,6 +34,11 @@ impl<'a> NewRecord<'a> {
         Self { kind, leaf: false, name, payload, payload_crc: crc32c::crc32c(payload) }
     }
 
+    /// One that is there for what it says of the records before it.
+    pub(crate) fn mark() -> Self {
+        Self::new(RecordKind::Mark, None, &[])
+    }
+
     /// The block that this record removes.
     pub(crate) fn removed(&self) -> Option<&'a Cid> {
         self.name.filter(|_| self.kind == RecordKind::Tombstone)
@@ -58,7 +63,7 @@ pub(crate) struct Appender {
     tail: u64,
     /// The medium has been asked to write everything before this.
     handed_over: u64,
-    /// Whether the last record is a mark, so that another one would say nothing new.
+    /// Whether the last record is a mark that proves all before it, so that another one would say nothing new.
     marked: bool,
     headers: Vec<u8>,
 }
@@ -165,7 +170,9 @@ impl Log {
         self.counters.writes.one();
         self.counters.records_written.add(records.len() as u64);
         self.counters.bytes_written.add(records.iter().map(|record| record.payload.len() as u64).sum());
-        appender.marked = records.last().is_some_and(|record| record.kind == RecordKind::Mark);
+        let last = records.last().zip(positions.last());
+        appender.marked = last
+            .is_some_and(|(record, position)| record.kind == RecordKind::Mark && position.offset == durable);
         self.progress.wrote(appender.tail());
         self.write_back(appender);
         Ok(())
