@@ -97,6 +97,10 @@ pub const UNSENT_CONNECTION_BYTES_MAX: u64 = 512 * 1024;
 /// Below this a connection takes one more frame of a stream, however much the others have unsent, in bytes.
 pub const UNSENT_CONNECTION_BYTES_MIN: u64 = 32 * 1024;
 
+/// Memory for messages of which a part has arrived, beyond the first 64 KiB of each, in bytes over all peers. While
+/// it is used up, messages that stand still are given up.
+pub const ARRIVING_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Payload that was read to be sent and that no stream has taken, in bytes, over all peers. Each peer has
 /// [`LOADED_PEER_BYTES_MIN`] beyond that.
 pub const LOADED_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -239,6 +243,7 @@ const _: () = {
     // However hostile the peers are.
     assert!(UNREAD_BYTES_MAX + CONNECTIONS_MAX as u64 * UNREAD_CONNECTION_BYTES_MIN <= 96 * 1024 * 1024);
     assert!(QUIC_INBOUND_MAX * QUIC_CONNECTION_BYTES_MAX as usize <= 96 * 1024 * 1024);
+    assert!(ARRIVING_BYTES_MAX >= 4 * BITSWAP_MESSAGE_BYTES_MAX);
     assert!(UNSENT_CONNECTION_BYTES_MAX <= UNSENT_BYTES_MAX && LOADED_BYTES_MAX >= 8 * BLOCK_BYTES_MAX);
     assert!(
         UNSENT_BYTES_MAX as usize

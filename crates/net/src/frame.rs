@@ -3,7 +3,8 @@
 //! On the data path this is where a peer's bytes are put together: once, into one buffer that the message's
 //! blocks are then slices of. The length is the peer's word, so new memory is never more than eight times what has
 //! arrived, nor more than the limit; a frame over the limit is refused before anything is allocated for it. Memory
-//! of earlier frames is at hand without that: it is bounded, and whoever finds none takes his own.
+//! of earlier frames is at hand without that: it is bounded, and whoever finds none takes his own. Beyond its first
+//! buffer a frame's own memory counts over all streams until it is whole (`arriving.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,8 @@ use bytes::{Bytes, BytesMut};
 use futures::{AsyncRead, AsyncReadExt};
 use ipse_base::Buffers;
 use ipse_base::varint::{self, VarintError};
+
+use crate::arriving::{Arriving, Room};
 
 /// Most bytes read before the length of a frame is known. Small frames come out of it whole.
 const HEAD_BYTES: usize = 4 * 1024;
@@ -42,6 +45,7 @@ pub(crate) struct FrameReader<S> {
     stream: S,
     limit: usize,
     buffers: Arc<Buffers>,
+    arriving: Arc<Arriving>,
     /// Bytes read that belong to no finished frame yet.
     head: BytesMut,
     /// Bytes of long frames so far.
@@ -49,8 +53,8 @@ pub(crate) struct FrameReader<S> {
 }
 
 impl<S: AsyncRead + Unpin> FrameReader<S> {
-    pub(crate) fn new(stream: S, limit: usize, buffers: Arc<Buffers>) -> Self {
-        Self { stream, limit, buffers, head: BytesMut::new(), arrived: Arc::default() }
+    pub(crate) fn new(stream: S, limit: usize, buffers: Arc<Buffers>, arriving: Arc<Arriving>) -> Self {
+        Self { stream, limit, buffers, arriving, head: BytesMut::new(), arrived: Arc::default() }
     }
 
     /// The count of bytes that long frames have brought, for whoever watches one arrive.
@@ -94,7 +98,7 @@ impl<S: AsyncRead + Unpin> FrameReader<S> {
             self.fill(frame.as_mut(), filled).await?;
             return Ok(frame.into_bytes());
         }
-        let mut frame = vec![0; length.min(FIRST_BYTES.max(self.head.len() * GROWTH))];
+        let (mut frame, mut room) = (vec![0; length.min(FIRST_BYTES)], Room::default());
         let mut filled = self.start(&mut frame);
         loop {
             self.fill(&mut frame, filled).await?;
@@ -102,7 +106,9 @@ impl<S: AsyncRead + Unpin> FrameReader<S> {
             if filled == length {
                 return Ok(self.buffers.adopt(frame));
             }
-            frame.resize(length.min(filled * GROWTH), 0);
+            let grown = length.min(filled * GROWTH);
+            self.arriving.extend(&mut room, grown - filled).await;
+            frame.resize(grown, 0);
         }
     }
 
@@ -158,7 +164,8 @@ mod tests {
         block_on(async {
             let mut bytes = prefix(100_000);
             bytes.resize(60_000, 7);
-            let mut reader = FrameReader::new(Cursor::new(bytes), LIMIT, Buffers::new(LIMIT));
+            let mut reader =
+                FrameReader::new(Cursor::new(bytes), LIMIT, Buffers::new(LIMIT), Arriving::new(LIMIT));
             let arrived = reader.arrived();
             assert!(reader.begin().await.unwrap());
             assert!(matches!(reader.frame().await, Err(FrameError::Cut)));
@@ -169,7 +176,8 @@ mod tests {
 
     fn read_all(bytes: &[u8]) -> Result<Vec<Bytes>, FrameError> {
         block_on(async {
-            let mut reader = FrameReader::new(Cursor::new(bytes), LIMIT, Buffers::new(LIMIT));
+            let mut reader =
+                FrameReader::new(Cursor::new(bytes), LIMIT, Buffers::new(LIMIT), Arriving::new(LIMIT));
             let mut frames = Vec::new();
             while reader.begin().await? {
                 frames.push(reader.frame().await?);
@@ -194,7 +202,8 @@ mod tests {
             let frames = [vec![1; 300_000], vec![2; 299_000], vec![3; 200_000], vec![4; 5]];
             let bytes: Vec<u8> =
                 frames.iter().flat_map(|frame| [prefix(frame.len()), frame.clone()].concat()).collect();
-            let mut reader = FrameReader::new(Cursor::new(bytes), LIMIT, Buffers::new(LIMIT));
+            let mut reader =
+                FrameReader::new(Cursor::new(bytes), LIMIT, Buffers::new(LIMIT), Arriving::new(LIMIT));
             for frame in frames {
                 assert!(reader.begin().await.unwrap());
                 // Dropped at once, so that the next frame finds it.

@@ -29,6 +29,10 @@ const FRAME_TIME_MAX: Duration = Duration::from_secs(120);
 /// How often the exchange hears of a message that takes its time. Well under the time after which a peer that
 /// sends nothing is asked again.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+/// What a message has to bring in that time while others wait for the memory that it takes, in bytes.
+const CROWDED_PROGRESS_MIN: u64 = 4 * 1024;
+/// How long that is overlooked: a message may itself be waiting, or have begun a moment ago.
+const CROWDED_TURNS: u32 = 5;
 
 /// Why a stream was reset.
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +43,16 @@ enum Fault {
     Message(#[from] DecodeError),
     #[error("no progress in time")]
     Stalled,
+    #[error("no progress while others wait for its memory")]
+    Crowded,
     #[error("the node is shutting down")]
     Closed,
 }
 
 /// Takes messages in until the stream ends; resets it where it does not hold messages.
 pub(crate) async fn serve(stream: Stream, peer: PeerId, traffic: Arc<Traffic>) {
-    let mut reader = FrameReader::new(stream, BITSWAP_MESSAGE_BYTES_MAX, traffic.frames.clone());
+    let mut reader =
+        FrameReader::new(stream, BITSWAP_MESSAGE_BYTES_MAX, traffic.frames.clone(), traffic.arriving.clone());
     if let Err(fault) = messages(&mut reader, &peer, &traffic).await {
         tracing::debug!(%peer, %fault, "inbound stream reset");
         if matches!(fault, Fault::Message(_)) {
@@ -77,13 +84,18 @@ async fn messages(reader: &mut FrameReader<Stream>, peer: &PeerId, traffic: &Tra
 /// sending, or it would ask for the block again.
 async fn frame(reader: &mut FrameReader<Stream>, peer: &PeerId, traffic: &Traffic) -> Result<Bytes, Fault> {
     let arrived = reader.arrived();
-    let mut heard = arrived.load(Ordering::Relaxed);
+    let (mut heard, mut idle) = (arrived.load(Ordering::Relaxed), 0);
     let mut frame = pin!(reader.frame());
     for _ in 0..FRAME_TIME_MAX.as_millis() / PROGRESS_EVERY.as_millis() {
         if let Ok(frame) = timeout(PROGRESS_EVERY, &mut frame).await {
             return Ok(frame?);
         }
         let now = arrived.load(Ordering::Relaxed);
+        let is_idle = now - heard < CROWDED_PROGRESS_MIN;
+        idle = if is_idle { idle + 1 } else { 0 };
+        if idle >= CROWDED_TURNS && traffic.arriving.is_short() {
+            return Err(Fault::Crowded);
+        }
         if now != heard {
             heard = now;
             traffic.events.send(Event::Progress { peer: peer.clone() }).await.map_err(|_| Fault::Closed)?;

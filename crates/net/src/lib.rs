@@ -36,6 +36,7 @@
 //! ```
 
 mod address;
+mod arriving;
 mod behaviour;
 mod counters;
 mod error;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ipse_base::limits::FRAME_POOL_BYTES_MAX;
+use ipse_base::limits::{ARRIVING_BYTES_MAX, FRAME_POOL_BYTES_MAX};
 use ipse_base::{Buffers, LocalBlocks};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use crate::arriving::Arriving;
 use crate::counters::NetCounters;
 use crate::exchange::Event;
 use crate::loads::Loads;
@@ -25,6 +26,7 @@ pub(crate) struct Traffic {
     pub(crate) loads: Loads,
     /// Memory for messages that arrive.
     pub(crate) frames: Arc<Buffers>,
+    pub(crate) arriving: Arc<Arriving>,
     streams: Arc<Semaphore>,
     received: AtomicU64,
     sent: AtomicU64,
@@ -47,10 +49,10 @@ impl Traffic {
         counters: Arc<NetCounters>,
     ) -> Self {
         let streams = Arc::new(Semaphore::new(INBOUND_STREAMS_MAX));
-        let frames = Buffers::new(FRAME_POOL_BYTES_MAX);
+        let (frames, arriving) = (Buffers::new(FRAME_POOL_BYTES_MAX), Arriving::new(ARRIVING_BYTES_MAX));
         let (received, sent) = Default::default();
         let loads = Loads::new(counters.clone());
-        Self { events, pipeline, local, counters, loads, frames, streams, received, sent }
+        Self { events, pipeline, local, counters, loads, frames, arriving, streams, received, sent }
     }
 
     /// Room for one more inbound stream, for as long as the permit lives.

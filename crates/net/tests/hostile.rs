@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 
 const BITSWAP: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
 
+const MIB: usize = 1024 * 1024;
+
 /// A bare peer that opens so many streams and reads nothing of what the victim sends.
 fn attack(victim: &str, streams: usize) -> mpsc::Receiver<Stream> {
     let bare = BarePeer::connect(victim, BITSWAP, streams);
@@ -100,6 +102,38 @@ async fn half_messages_on_many_streams_hold_little_memory() {
     honest_transfer(&victim).await;
     let grown = resident_mebibytes().saturating_sub(before);
     assert!(grown < 200, "{grown} MiB for {} half messages of 4 MiB and a transfer of 16 MiB", holders.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_stand_still_are_given_up_when_others_need_their_memory() {
+    let victim = Party::start(TCP).await;
+    let mut holders = Vec::new();
+    // As many as would take twice the memory there is.
+    while holders.len() < ipse_base::limits::ARRIVING_BYTES_MAX / (2 * MIB) {
+        let mut streams = attack(&victim.address(), 16);
+        for _ in 0..16 {
+            let mut stream = within(10, streams.recv()).await.unwrap();
+            // Four MiB are declared, and nearly all come.
+            let half = [&[0x80, 0x80, 0x80, 0x02][..], &vec![0; 4 * MIB - 1]].concat();
+            holders.push(tokio::spawn(async move {
+                let _ = stream.write_all(&half).await;
+                let _ = stream.flush().await;
+                is_reset(&mut stream).await
+            }));
+        }
+        std::mem::forget(streams);
+    }
+    // Its messages are large, so they need of the same memory.
+    let friend = Party::start(TCP).await;
+    let content = blocks(8, MIB);
+    friend.memory.insert(&content);
+    friend.connect(&victim).await;
+    within(60, victim.fetch(&content)).await;
+    let mut given_up = 0;
+    for holder in holders {
+        given_up += usize::from(holder.await.unwrap());
+    }
+    assert!(given_up > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
