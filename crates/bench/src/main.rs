@@ -61,6 +61,7 @@ fn main() -> ExitCode {
         Task::ScalePart(options) => scale::part::run(&options),
         Task::Relay(options) => relay::run(&options),
     };
+    lab::guard::wait_for_an_end();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

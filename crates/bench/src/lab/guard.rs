@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,9 @@ struct Kept {
 }
 
 static KEPT: Mutex<Kept> = Mutex::new(Kept { children: BTreeMap::new(), folders: Vec::new() });
+
+/// Whether an interrupt is ending everything.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 fn kept() -> MutexGuard<'static, Kept> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
@@ -40,10 +44,18 @@ pub(crate) fn watch() {
                     () = tokio::time::sleep(Duration::from_millis(200)) => end_overdue(),
                 }
             }
+            ENDING.store(true, Ordering::SeqCst);
             end_everything();
             std::process::exit(130);
         });
     });
+}
+
+/// Does not return while an interrupt is ending everything: that children go then is no failure.
+pub(crate) fn wait_for_an_end() {
+    while ENDING.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
 }
 
 fn end_overdue() {
