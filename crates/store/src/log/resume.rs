@@ -2,9 +2,9 @@
 //!
 //! What the system could not write it may have dropped, while readers still see it and no later sync speaks of it:
 //! a second sync that goes well proves nothing. So what is not durable is read back, checked, and written once
-//! more to where it stands, in new space; then a sync means something again. No state of the disk comes of this that an ordinary
-//! append could not leave: the same bytes at the same place, none of them acknowledged, and a power loss tears them
-//! like any others.
+//! more to where it stands, in new space; then a sync means something again. No state of the disk comes of this
+//! that an ordinary append could not leave: the same bytes at the same place, none of them acknowledged, and a
+//! power loss tears them like any others.
 //!
 //! What can't be read back was not acknowledged either, but whoever put it may still build on it. Nothing more is
 //! written then; the next opening cuts it off.
