@@ -40,6 +40,8 @@ const fn base(prefix: char, name: &'static str, table: Table) -> Base {
 }
 
 impl Base {
+    /// Lower-case hexadecimal.
+    pub const BASE16: Self = base('f', "base16", Table::Base16Lower);
     /// Lower-case base32 without padding, the usual base of a version 1 Cid.
     pub const BASE32: Self = base('b', "base32", Table::Base32Lower);
     /// Lower-case base36, for names in host labels.
@@ -59,7 +61,7 @@ impl Base {
         base('B', "base32upper", Table::Base32Upper),
         base('c', "base32pad", Table::Base32PadLower),
         base('C', "base32padupper", Table::Base32PadUpper),
-        base('f', "base16", Table::Base16Lower),
+        Self::BASE16,
         base('F', "base16upper", Table::Base16Upper),
         Self::BASE36,
         base('K', "base36upper", Table::Base36Upper),

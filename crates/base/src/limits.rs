@@ -55,6 +55,15 @@ pub const DAG_DEPTH_MAX: usize = 1024;
 /// Longest path in bytes.
 pub const PATH_BYTES_MAX: usize = 16 * 1024;
 
+/// Longest line of a denylist, in bytes (IPIP-383).
+pub const DENYLIST_LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Longest header of a denylist, in bytes (IPIP-383).
+pub const DENYLIST_HEADER_BYTES_MAX: usize = 1024 * 1024;
+/// Lines of all denylists together. A rule takes some 30 bytes of memory where it is hashed, as in the public lists.
+pub const DENYLIST_RULES_MAX: u32 = 16 * 1024 * 1024;
+/// Lines of one denylist that are passed over because they can't be read; with more of them it is no denylist.
+pub const DENYLIST_REFUSED_MAX: usize = 1000;
+
 /// Longest name of a directory entry that we write, in bytes.
 pub const ENTRY_NAME_BYTES_MAX: usize = 4096;
 

@@ -8,7 +8,8 @@ use crate::obey;
 
 /// Crates without sockets, files, clocks or a runtime: a thousand nodes made
 /// of them run in one test thread.
-pub(crate) const PURE: &[&str] = &["base", "dag", "bitswap", "api", "unixfs", "kad", "names", "tlog"];
+pub(crate) const PURE: &[&str] =
+    &["base", "dag", "bitswap", "api", "denylist", "unixfs", "kad", "names", "tlog"];
 
 const RUNTIMES: &[&str] =
     &["tokio", "async-std", "smol", "mio", "hyper", "libp2p", "reqwest", "axum", "socket2", "rustix"];
