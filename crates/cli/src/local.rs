@@ -11,6 +11,7 @@ use ipse_node::{Node, OpenOptions};
 use ipse_rpc::{Service, ServiceOptions};
 
 use crate::answer::AnswerBody;
+use crate::denylists;
 use crate::error::CliError;
 use crate::logging::Log;
 use crate::upload::UploadBody;
@@ -32,7 +33,8 @@ impl Local {
         if !Node::is_initialized(root) {
             return Err(CliError::NoRepository(root.to_owned()));
         }
-        let node = Node::open(root, OpenOptions::default()).await.map_err(CliError::inner)?;
+        let opening = OpenOptions { denylists: denylists::of(root), ..OpenOptions::default() };
+        let node = Node::open(root, opening).await.map_err(CliError::inner)?;
         Ok(Self { service: Service::new(node.clone(), options(log)), node: Some(node) })
     }
 

@@ -13,6 +13,7 @@ mod args;
 mod backup;
 mod commands;
 mod console;
+mod denylists;
 mod error;
 mod extract;
 mod help;

@@ -69,6 +69,8 @@ impl Failure {
             Self::Read(ReadError::Plan(error)) if error.kind() == Kind::Corrupt => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
+            // The word of the gateway's specification for what a denylist names.
+            Self::Read(ReadError::Denied(_)) => StatusCode::GONE,
             Self::Read(ReadError::Stopping) => StatusCode::SERVICE_UNAVAILABLE,
             _ => status_of(self.kind()),
         }
@@ -116,6 +118,7 @@ mod tests {
         assert_eq!(retry(Failure::Streams), (429, true));
         assert_eq!(retry(Failure::Timeout("x".into())), (504, true));
         assert_eq!(retry(Failure::BodyTooLarge), (413, false));
+        assert_eq!(retry(Failure::Read(ReadError::Denied("x".into()))), (410, false));
         assert_eq!(retry(Failure::NoSuchPage("x".into())), (404, false));
     }
 }

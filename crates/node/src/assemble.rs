@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ipse_base::{Cid, ErrorKind, Kind};
-use ipse_net::{Net, NetOptions, StartError};
+use ipse_net::{Identity, Net, NetOptions, StartError};
 use ipse_store::{
     AddressFile, LinksError, OpenError as StoreOpenError, Repo, RepoError, Store, StoreOptions, WriteError,
 };
@@ -16,19 +16,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::collector::Collector;
 use crate::config::{Config, ConfigError, OwnSettings, Settings};
+use crate::denied::{Denied, DenylistReadError, DenylistSource, DenylistWatch};
 use crate::diag::Parts;
 use crate::node::Inner;
 use crate::peering::Peering;
 use crate::quiet::{Keepers, Quiet};
 use crate::repair::Repair;
 use crate::scrub::Scrub;
-use crate::source::Sound;
+use crate::source::Served;
 use crate::steady::Readers;
 use crate::worker::Workers;
 use crate::{Node, VERSION, identity};
 
 /// How to open a repository.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct OpenOptions {
     /// Whether to go online: listen for peers and ask them.
     ///
@@ -40,6 +41,11 @@ pub struct OpenOptions {
     pub collect: bool,
     /// Text behind the version in what peers are told of this node.
     pub agent_suffix: String,
+    /// Where the lists of what is not to be provided come from; they are read before anything is, and looked at
+    /// every few seconds while the node is online.
+    ///
+    /// Default: from nowhere, and nothing is denied.
+    pub denylists: Option<Arc<dyn DenylistSource>>,
 }
 
 /// Why a repository could not be opened or closed.
@@ -60,6 +66,9 @@ pub enum OpenError {
     /// The last bytes could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// What is to be denied.
+    #[error(transparent)]
+    Denylist(#[from] DenylistReadError),
     /// The network.
     #[error(transparent)]
     Net(#[from] StartError),
@@ -76,6 +85,7 @@ impl ErrorKind for OpenError {
             Self::Identity(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Write(error) => error.kind(),
+            Self::Denylist(error) => error.kind,
             Self::Net(error) => error.kind(),
             Self::Stopping => Kind::Unavailable,
         }
@@ -88,6 +98,10 @@ impl ErrorKind for OpenError {
             Self::Identity(error) => error.hint(),
             Self::Store(error) => error.hint(),
             Self::Write(error) => error.hint(),
+            Self::Denylist(_) => Some(
+                "correct the list or move it away; with IPFS_CONTENT_BLOCKING_DISABLE=true nothing is denied"
+                    .into(),
+            ),
             Self::Net(error) => error.hint(),
             Self::Stopping => None,
         }
@@ -100,18 +114,11 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
     let (config, settings, own, store) = opened.await.map_err(|_| OpenError::Stopping)??;
     let key = identity::from_text(&settings.private_key)?;
     let agent = agent(&options.agent_suffix);
+    let (denied, watch) = deny(options.denylists).await?;
     let net = if options.online {
-        let net_options = NetOptions {
-            listen: settings.swarm_addresses.clone(),
-            mdns: settings.mdns,
-            agent: agent.clone(),
-            serve: settings.bitswap_server,
-            // What can't be read is told by the worker that keeps the connection.
-            protected: settings.peering.iter().filter_map(|(peer, _)| peer.parse().ok()).collect(),
-            ..NetOptions::new(key.clone())
-        };
-        let net = Net::start(net_options, Arc::new(Sound(store.clone())), Arc::new(store.clone())).await?;
-        Some(net)
+        let net_options = net_options(&settings, key.clone(), agent.clone());
+        let served = Served { store: store.clone(), denied: denied.clone() };
+        Some(Net::start(net_options, Arc::new(served), Arc::new(store.clone())).await?)
     } else {
         None
     };
@@ -139,6 +146,9 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         // The start itself counts as work.
         let (done, is_rested) = (u64::MAX, false);
         workers.start(Quiet { store: store.clone(), keepers: keepers.clone(), done, is_rested });
+        if let Some(watch) = watch {
+            workers.start(watch);
+        }
     }
     let config = config.into();
     let (parts, adds, collecting) = (Parts::default(), Arc::default(), std::sync::Mutex::default());
@@ -154,6 +164,7 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         keepers,
         adds,
         workers,
+        denied,
         readers: Readers::default(),
         collecting,
     });
@@ -163,6 +174,32 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         node.register_counters(net.counters());
     }
     Ok(node)
+}
+
+fn net_options(settings: &Settings, key: Identity, agent: String) -> NetOptions {
+    NetOptions {
+        listen: settings.swarm_addresses.clone(),
+        mdns: settings.mdns,
+        agent,
+        serve: settings.bitswap_server,
+        // What can't be read is told by the worker that keeps the connection.
+        protected: settings.peering.iter().filter_map(|(peer, _)| peer.parse().ok()).collect(),
+        ..NetOptions::new(key)
+    }
+}
+
+/// Reads the denylists for the first time.
+async fn deny(
+    source: Option<Arc<dyn DenylistSource>>,
+) -> Result<(Arc<Denied>, Option<DenylistWatch>), OpenError> {
+    let denied = Arc::new(Denied::default());
+    let Some(source) = source else { return Ok((denied, None)) };
+    let reader = source.clone();
+    let read =
+        tokio::task::spawn_blocking(move || Ok::<_, DenylistReadError>((reader.state(), reader.read()?)));
+    let (state, list) = read.await.map_err(|_| OpenError::Stopping)??;
+    denied.set(list);
+    Ok((denied.clone(), Some(DenylistWatch { source, denied, state })))
 }
 
 fn agent(suffix: &str) -> String {

@@ -102,7 +102,7 @@ impl Node {
     /// # Errors
     /// [`ReadError`].
     pub async fn block_size(&self, cid: &Cid) -> Result<u64, ReadError> {
-        match self.source().local_size(cid).map_err(ReadError::Source)? {
+        match self.source().local_size(cid)? {
             Some(size) => Ok(size),
             None => Ok(fetch::block(self.source(), cid).await?.data().len() as u64),
         }
@@ -177,7 +177,7 @@ impl Node {
     }
 
     fn remove_one(&self, cid: &Cid, force: bool) -> Result<(), BlockRemoveError> {
-        let here = self.store().local_size(cid).map_err(ReadError::Source)?.is_some();
+        let here = self.store().local_size(cid).map_err(ReadError::from)?.is_some();
         match (here, force) {
             (true, _) => Ok(self.store().delete(std::slice::from_ref(cid)).map(|_| ())?),
             (false, true) => Ok(()),

@@ -187,7 +187,7 @@ async fn look_up(source: &NodeSource, wants: &mut VecDeque<Want>, reuse: Reuse) 
     while looked < TURN_WANTS && bytes < TURN_BYTES && on_disk.len() < HOP_WANTS {
         let Some(want) = wants.pop_front() else { break };
         looked += 1;
-        match source.now(&want.cid, reuse).map_err(ReadError::Source)? {
+        match source.now(&want.cid, reuse)? {
             AtHand::Block(block) => {
                 bytes += block.data().len();
                 found.push(block);
@@ -209,7 +209,7 @@ async fn look_up(source: &NodeSource, wants: &mut VecDeque<Want>, reuse: Reuse) 
             Ok((found, missing))
         };
         let read = tokio::task::spawn_blocking(read).await.map_err(|_| ReadError::Stopping)?;
-        let (more, gone) = read.map_err(ReadError::Source)?;
+        let (more, gone) = read?;
         found.extend(more);
         missing.extend(gone);
     } else if looked == TURN_WANTS || bytes >= TURN_BYTES {

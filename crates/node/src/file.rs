@@ -175,7 +175,7 @@ impl FileCursor {
     fn take(&mut self, node: &Node, cid: &Cid) -> Result<AtHand, ReadError> {
         match self.supplied.take() {
             Some(block) if block.cid() == cid => Ok(AtHand::Block(block)),
-            _ => node.source().now(cid, self.reuse).map_err(ReadError::Source),
+            _ => node.source().now(cid, self.reuse).map_err(ReadError::from),
         }
     }
 
@@ -196,14 +196,15 @@ impl Node {
     pub async fn load(&self, cid: &Cid) -> Result<Block, ReadError> {
         let (source, wanted) = (self.source().clone(), cid.clone());
         let read = tokio::task::spawn_blocking(move || source.wait(&wanted, Reuse::Once));
-        match read.await.map_err(|_| ReadError::Stopping)?.map_err(ReadError::Source)? {
+        match read.await.map_err(|_| ReadError::Stopping)?? {
             Some(block) => Ok(block),
             None => self.block_get(cid).await,
         }
     }
 
-    /// Counts removals of blocks: while the number stays the same, what was here is here.
+    /// Counts removals of blocks and changes of what is denied: while the number stays the same, what could be
+    /// read can be read.
     pub fn removals(&self) -> u64 {
-        self.store().removals()
+        self.store().removals().wrapping_add(self.inner.denied.changes())
     }
 }

@@ -29,6 +29,7 @@ mod collector;
 pub mod config;
 mod crew;
 mod dag;
+mod denied;
 mod diag;
 mod fetch;
 mod file;
@@ -65,6 +66,7 @@ pub use dag::{
     DagError, DagImportEvent, DagImportInput, DagImportOptions, DagImporting, DagPutOptions, DagRootStat,
     DagStat,
 };
+pub use denied::{DenylistReadError, DenylistSource};
 pub use fetch::Stream;
 pub use file::{File, FileCursor, Piece};
 pub use heal::HealError;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::add::AddCounters;
 use crate::config::{Config, ConfigError, Settings};
+use crate::denied::Denied;
 use crate::diag::Parts;
 use crate::quiet::Keepers;
 use crate::source::NodeSource;
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) keepers: Keepers,
     pub(crate) adds: Arc<AddCounters>,
     pub(crate) workers: Workers,
+    pub(crate) denied: Arc<Denied>,
     pub(crate) readers: Readers,
     /// Held by a collection that was asked for; taken on threads that may wait.
     pub(crate) collecting: std::sync::Mutex<()>,
@@ -58,7 +60,7 @@ impl Node {
     }
 
     pub(crate) fn new(inner: Inner) -> Self {
-        let source = NodeSource::new(inner.store.clone(), inner.net.clone());
+        let source = NodeSource::new(inner.store.clone(), inner.net.clone(), inner.denied.clone());
         Self { inner: Arc::new(inner), source }
     }
 

@@ -22,6 +22,9 @@ pub enum ReadError {
     /// The store could not read a block that it has.
     #[error(transparent)]
     Source(SourceError),
+    /// A denylist names the path or block.
+    #[error("{0} is blocked and cannot be provided")]
+    Denied(String),
     /// A directory where a file was asked for.
     #[error("this dag node is a directory")]
     IsDirectory(Cid),
@@ -62,6 +65,15 @@ impl ReadError {
     }
 }
 
+impl From<SourceError> for ReadError {
+    fn from(error: SourceError) -> Self {
+        match error.kind {
+            Kind::Denied => Self::Denied(error.cid.to_string()),
+            _ => Self::Source(error),
+        }
+    }
+}
+
 impl ErrorKind for ReadError {
     fn kind(&self) -> Kind {
         match self {
@@ -71,6 +83,7 @@ impl ErrorKind for ReadError {
             Self::Absent { .. } | Self::Remainder { .. } => Kind::NotFound,
             Self::Plan(error) => error.kind(),
             Self::Source(error) => error.kind(),
+            Self::Denied(_) => Kind::Denied,
             Self::IsDirectory(_) | Self::NotUnixfs(_) => Kind::Invalid,
             Self::Name(_) => Kind::Unsupported,
             Self::Stalled => Kind::Internal,
@@ -97,6 +110,9 @@ impl ErrorKind for ReadError {
             Self::NotUnixfs(cid) => Some(format!("show it with `ipse dag get {cid}` or `ipse block get {cid}`")),
             Self::Name(_) => Some("give the path as /ipfs/CID".into()),
             Self::Remainder { cid, .. } => Some(format!("`ipse ls {cid}` shows the names there are")),
+            Self::Denied(_) => Some(
+                "a denylist (*.deny) of this node's operator names it; with `IPSE_LOG=warn` the node logs which line".into(),
+            ),
             Self::Stalled | Self::Stopping => None,
         }
     }

@@ -36,6 +36,7 @@ impl Node {
 }
 
 pub(crate) async fn resolve(source: &NodeSource, path: &Path) -> Result<Resolved, ReadError> {
+    source.check_path(path)?;
     let root = match path.root() {
         Namespace::Ipfs(cid) => cid.clone(),
         Namespace::Ipns(_) => return Err(ReadError::Name(path.to_string())),

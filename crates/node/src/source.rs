@@ -5,33 +5,53 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ipse_base::{
-    AbsentReason, Block, BlockSession, BlockSource, Cid, Delivery, ErrorKind, Kind, LocalBlocks, SourceError,
-    Want,
+    AbsentReason, Block, BlockSession, BlockSource, Cid, Delivery, ErrorKind, Kind, LocalBlocks, Path,
+    SourceError, Want,
 };
 use ipse_net::Net;
 use ipse_store::{AtHand, Reuse, Store};
 use tokio::time::Sleep;
+
+use crate::ReadError;
+use crate::denied::Denied;
 
 /// The composed source. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct NodeSource {
     store: Store,
     net: Option<Net>,
+    denied: Option<Arc<Denied>>,
 }
 
 impl NodeSource {
-    /// Store and, for a node that is online, its peers.
-    pub(crate) const fn new(store: Store, net: Option<Net>) -> Self {
-        Self { store, net }
+    /// Store and, for a node that is online, its peers; less what is denied.
+    pub(crate) const fn new(store: Store, net: Option<Net>, denied: Arc<Denied>) -> Self {
+        Self { store, net, denied: Some(denied) }
     }
 
     /// The same store, and nobody is asked.
     pub(crate) fn offline(&self) -> Self {
-        Self { store: self.store.clone(), net: None }
+        Self { store: self.store.clone(), net: None, denied: self.denied.clone() }
+    }
+
+    /// What is here, for the node's own books: nobody is asked, and nothing is denied. A pin keeps what a denylist
+    /// names, until the operator takes it away.
+    pub(crate) fn own(&self) -> Self {
+        Self { store: self.store.clone(), net: None, denied: None }
+    }
+
+    /// Refuses a path that is denied as it stands, before it is followed.
+    pub(crate) fn check_path(&self, path: &Path) -> Result<(), ReadError> {
+        self.denied.as_ref().map_or(Ok(()), |denied| denied.check_path(path))
+    }
+
+    fn check(&self, cid: &Cid) -> Result<(), SourceError> {
+        self.denied.as_ref().map_or(Ok(()), |denied| denied.check_block(cid))
     }
 }
 
@@ -41,11 +61,13 @@ impl NodeSource {
         if let Some(block) = cid.is_identity().then(|| Block::implied_by(cid)).flatten() {
             return Ok(AtHand::Block(block));
         }
+        self.check(cid)?;
         self.unless_damaged(cid, self.store.read_now(cid, reuse), AtHand::Absent)
     }
 
     /// What is at hand, waiting for the disk if need be.
     pub(crate) fn wait(&self, cid: &Cid, reuse: Reuse) -> Result<Option<Block>, SourceError> {
+        self.check(cid)?;
         self.unless_damaged(cid, self.store.read(cid, reuse), None)
     }
 
@@ -67,6 +89,7 @@ impl NodeSource {
 
 impl LocalBlocks for NodeSource {
     fn local(&self, cid: &Cid) -> Result<Option<Block>, SourceError> {
+        self.check(cid)?;
         match Block::implied_by(cid) {
             Some(block) => Ok(Some(block)),
             None => match self.store.local(cid) {
@@ -77,6 +100,7 @@ impl LocalBlocks for NodeSource {
     }
 
     fn local_size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
+        self.check(cid)?;
         match Block::implied_by(cid) {
             Some(block) => Ok(Some(block.data().len() as u64)),
             None => self.store.local_size(cid),
@@ -93,19 +117,28 @@ impl BlockSource for NodeSource {
     }
 }
 
-/// What is served to peers, and what sessions take for being here: the store, less what is damaged.
-pub(crate) struct Sound(pub(crate) Store);
+/// What is served to peers, and what sessions take for being here: the store, less what is damaged or denied.
+pub(crate) struct Served {
+    pub(crate) store: Store,
+    pub(crate) denied: Arc<Denied>,
+}
 
-impl LocalBlocks for Sound {
+impl LocalBlocks for Served {
     fn local(&self, cid: &Cid) -> Result<Option<Block>, SourceError> {
-        match self.0.local(cid) {
+        if self.denied.is_denied(cid) {
+            return Ok(None);
+        }
+        match self.store.local(cid) {
             Err(error) if error.kind == Kind::Corrupt => Ok(None),
             found => found,
         }
     }
 
     fn local_size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
-        if self.0.is_damaged(cid) { Ok(None) } else { self.0.local_size(cid) }
+        if self.denied.is_denied(cid) || self.store.is_damaged(cid) {
+            return Ok(None);
+        }
+        self.store.local_size(cid)
     }
 }
 

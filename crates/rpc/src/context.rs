@@ -73,7 +73,8 @@ impl Context {
         self.invocation.arguments.iter().map(|text| Ok(text.parse::<Path>()?)).collect()
     }
 
-    /// All arguments as the blocks that their paths end in.
+    /// All arguments as the blocks that their paths end in. A bare Cid is taken as it stands: what a denylist names
+    /// can still be unpinned, and who reads it is refused there.
     ///
     /// The future borrows nothing: a context with an upload in it can't be shared between threads.
     pub(crate) fn resolved(&self) -> impl Future<Output = Result<Vec<Cid>, Failure>> + Send + use<> {
@@ -82,7 +83,10 @@ impl Context {
             let (node, paths) = prepared?;
             let mut cids = Vec::with_capacity(paths.len());
             for path in paths {
-                cids.push(node.resolve_block(&path).await?);
+                cids.push(match path.cid().filter(|_| path.segments().is_empty()) {
+                    Some(cid) => cid.clone(),
+                    None => node.resolve_block(&path).await?,
+                });
             }
             Ok(cids)
         }

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
 use super::{banner, init, version};
+use crate::denylists;
 use crate::error::CliError;
 use crate::listen::{self, Doors};
 use crate::persona::Persona;
@@ -21,6 +22,7 @@ pub(crate) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
         online: !session.invocation.bool("offline"),
         collect: session.invocation.bool("enable-gc"),
         agent_suffix: session.invocation.string("agent-version-suffix").unwrap_or_default(),
+        denylists: denylists::of(&session.repository),
     };
     let mut signals = Signals::new().map_err(CliError::System)?;
     raise_open_files();

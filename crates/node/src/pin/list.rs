@@ -50,7 +50,7 @@ impl Node {
         while !wanted.is_empty()
             && let Some(root) = roots.next().await.transpose().map_err(ReadError::plan)?
         {
-            let mut below = walk(&self.source().offline(), vec![root.cid.clone()], false);
+            let mut below = walk(&self.source().own(), vec![root.cid.clone()], false);
             while !wanted.is_empty()
                 && let Some(visit) = below.next().await.transpose()?
             {

@@ -26,7 +26,7 @@ impl Node {
 
     async fn missing_below(&self, root: &Cid) -> Result<Vec<Cid>, ReadError> {
         let mut missing = Vec::new();
-        let source = self.source().offline();
+        let source = self.source().own();
         let mut batches = walk(&source, vec![root.clone()], true).chunks(LEAVES_TOGETHER);
         while let Some(visits) = batches.next().await {
             let mut named = Vec::with_capacity(visits.len());
