@@ -55,7 +55,7 @@ fn the_gateway_says_gone_and_a_new_line_holds_without_a_restart() {
     let home = Home::new();
     let (first, second) = (add(&home, "first", "denied at the start"), add(&home, "second", "denied later"));
     deny(&home, "a.deny", &format!("/ipfs/{first}/*\n/ipns/gone.example\n"));
-    let _daemon = home.daemon();
+    let _daemon = home.daemon_as("ipfs", &["daemon", "--offline"]);
     assert_eq!(status(&home, &format!("/ipfs/{first}")), "HTTP/1.1 410 Gone");
     assert_eq!(status(&home, &format!("/ipfs/{first}/below")), "HTTP/1.1 410 Gone");
     assert_eq!(status(&home, "/ipns/gone.example"), "HTTP/1.1 410 Gone");

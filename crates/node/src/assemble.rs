@@ -42,7 +42,7 @@ pub struct OpenOptions {
     /// Text behind the version in what peers are told of this node.
     pub agent_suffix: String,
     /// Where the lists of what is not to be provided come from; they are read before anything is, and looked at
-    /// every few seconds while the node is online.
+    /// every few seconds from then on.
     ///
     /// Default: from nowhere, and nothing is denied.
     pub denylists: Option<Arc<dyn DenylistSource>>,
@@ -146,9 +146,9 @@ pub(crate) async fn assemble(root: &Path, options: OpenOptions) -> Result<Node, 
         // The start itself counts as work.
         let (done, is_rested) = (u64::MAX, false);
         workers.start(Quiet { store: store.clone(), keepers: keepers.clone(), done, is_rested });
-        if let Some(watch) = watch {
-            workers.start(watch);
-        }
+    }
+    if let Some(watch) = watch {
+        workers.start(watch);
     }
     let config = config.into();
     let (parts, adds, collecting) = (Parts::default(), Arc::default(), std::sync::Mutex::default());
