@@ -178,11 +178,13 @@ impl Log {
         Ok(())
     }
 
-    /// Keeps the medium busy during a long write; a short one is left to its sync.
+    /// Keeps the medium busy during a long write; a short one is left to its sync. What a sync wrote is left out: it is
+    /// clean, and would leave memory, so that the next reader had to wait for the medium.
     fn write_back(&self, appender: &mut Appender) {
-        let waiting = appender.tail - appender.handed_over;
+        let from = appender.handed_over.max(self.progress.asked_in(appender.segment.id));
+        let waiting = appender.tail.saturating_sub(from);
         if waiting >= WRITEBACK_BYTES {
-            appender.segment.file.begin_writing(appender.handed_over, waiting);
+            appender.segment.file.begin_writing(from, waiting);
             appender.handed_over = appender.tail;
             self.counters.writebacks.one();
         }

@@ -16,6 +16,8 @@ pub(crate) struct Progress {
 
 pub(super) struct State {
     written: Position,
+    /// Everything before is on its way to the medium, or there.
+    asked: Position,
     pub(super) durable: Position,
     file: Arc<dyn DiskFile>,
     pub(super) syncing: bool,
@@ -29,7 +31,8 @@ pub(super) struct State {
 
 impl Progress {
     pub(super) fn new(end: Position, file: Arc<dyn DiskFile>) -> Self {
-        let state = State { written: end, durable: end, file, syncing: false, cut: false, broken: None };
+        let state =
+            State { written: end, asked: end, durable: end, file, syncing: false, cut: false, broken: None };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -41,6 +44,12 @@ impl Progress {
     pub(super) fn durable_in(&self, segment: u32) -> u64 {
         let durable = lock(&self.state).durable;
         if durable.segment == segment { durable.offset } else { 0 }
+    }
+
+    /// Bytes of this segment that a sync was asked to write so far.
+    pub(super) fn asked_in(&self, segment: u32) -> u64 {
+        let asked = lock(&self.state).asked;
+        if asked.segment == segment { asked.offset } else { 0 }
     }
 
     pub(super) fn wrote(&self, end: Position) {
@@ -55,6 +64,7 @@ impl Progress {
     pub(super) fn advance(&self, start: Position, file: &Arc<dyn DiskFile>) {
         let mut state = lock(&self.state);
         state.written = start;
+        state.asked = start;
         state.durable = start;
         state.file = Arc::clone(file);
     }
@@ -83,6 +93,7 @@ impl Log {
             }
             state.syncing = true;
             state.cut = false;
+            state.asked = state.written;
             let (file, written) = (Arc::clone(&state.file), state.written);
             drop(state);
             self.counters.syncs.one();
