@@ -262,7 +262,7 @@ impl Core {
         if is_full(&rolled) && self.spare.release() { self.log.roll(appender) } else { rolled }
     }
 
-    fn wake_background(&self, due: bool) {
+    pub(crate) fn wake_background(&self, due: bool) {
         if self.options.checkpoints == Checkpoints::OnDemand {
             return;
         }
@@ -311,6 +311,7 @@ impl Core {
 
     fn flush(&self) -> Result<(), WriteError> {
         let _one = lock(&self.flushing);
+        self.rebuild_if_lost()?;
         // After a failure an older generation is still on its way, so there may be two to flush.
         for _ in 0..2 {
             let begun = self.pending_mut().begin_flush();

@@ -16,6 +16,7 @@ use crate::disk::DiskError;
 use crate::pending::Generation;
 use crate::pins::Pin;
 use crate::place::{Place, Position};
+use crate::recover::RecoverError;
 use crate::uses::UseChanges;
 
 /// Why the index could not be read or written.
@@ -29,7 +30,7 @@ pub enum IndexError {
         /// What the engine says.
         source: Arc<::redb::Error>,
     },
-    /// The file is damaged. It is built anew when the store is opened next.
+    /// The file is damaged. It is being built anew; what is not on a damaged page is found meanwhile.
     #[error("index {} is damaged", .0.display())]
     Damaged(PathBuf),
     /// The file could not be handled.
@@ -55,7 +56,9 @@ impl ErrorKind for IndexError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self.kind() {
-            Kind::Corrupt => "restart: the index is then built anew from the segments, nothing is lost",
+            Kind::Corrupt => {
+                "try again in a while: the index is being built anew from the segments, nothing is lost"
+            }
             Kind::Full => "free space on this disk",
             _ => return None,
         };
@@ -95,6 +98,19 @@ pub(crate) trait Index: Send + Sync {
 
     /// Forgets everything, before all is replayed.
     fn begin_anew(&self) -> Result<(), IndexError>;
+
+    /// Whether it was found damaged while it was in use, so that it is to be built anew.
+    fn is_lost(&self) -> bool;
+
+    /// Calls this once it is lost, at any moment and from any thread.
+    fn when_lost(&self, told: Box<dyn Fn() + Send + Sync>);
+
+    /// Takes the place of a lost one: an empty index that `fill` puts everything in. Until that is done the lost one
+    /// answers what it can; if it fails, it is to be done again.
+    fn build_anew(
+        &self,
+        fill: &mut dyn FnMut(&dyn Index) -> Result<(), RecoverError>,
+    ) -> Result<(), RecoverError>;
 
     /// Where blocks are, in the order in which they are asked for.
     fn places_of(&self, hashes: &[&Multihash]) -> Result<Vec<Option<Place>>, IndexError>;

@@ -45,6 +45,7 @@ mod pending;
 mod pins;
 mod place;
 mod quota;
+mod rebuild;
 mod record;
 mod recover;
 mod repo;

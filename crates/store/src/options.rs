@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use ipse_base::Cid;
+use ipse_base::limits::INDEX_CACHE_BYTES;
 
 /// What goes wrong when links are read; any error of the caller's codecs.
 pub type LinksError = Box<dyn std::error::Error + Send + Sync>;
@@ -40,11 +41,20 @@ pub struct StoreOptions {
     /// Smallest payload of a deleted block whose space is given back in place, in bytes. Smaller ones wait
     /// until their segment is rewritten. Default 64 KiB.
     pub punch_bytes: u32,
+    /// Memory for pages of the index, in bytes. With less of it look-ups of many blocks cost more, with more the process
+    /// takes more. Default 16 MiB.
+    pub index_cache_bytes: usize,
 }
 
 impl StoreOptions {
     /// The defaults.
     pub fn new(links: Links) -> Self {
-        Self { links, segment_bytes: 1 << 30, checkpoints: Checkpoints::Background, punch_bytes: 64 * 1024 }
+        Self {
+            links,
+            segment_bytes: 1 << 30,
+            checkpoints: Checkpoints::Background,
+            punch_bytes: 64 * 1024,
+            index_cache_bytes: INDEX_CACHE_BYTES,
+        }
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn recover(
             Position { segment: ids.first().copied().unwrap_or(1), offset: SEGMENT_HEADER_BYTES }
         }
     };
-    let mut replay = Replay { dir, index, access, pending: Generation::default(), marked: true };
+    let mut replay = Replay::new(dir, index, access);
     let mut last_end = SEGMENT_HEADER_BYTES;
     for &id in ids.iter().filter(|&&id| id >= start.segment) {
         let from = if id == start.segment { start.offset } else { SEGMENT_HEADER_BYTES };
@@ -258,16 +258,23 @@ pub(crate) fn read_payload(segment: &Segment, offset: u64, header: &Header) -> i
     segment.file.read_vec(offset + header.header_len() as u64, header.payload_len as usize)
 }
 
-struct Replay<'a> {
+/// Records on their way into an index.
+pub(crate) struct Replay<'a> {
     dir: &'a Path,
     index: &'a dyn Index,
     access: Access,
-    pending: Generation,
+    /// What of them is not in the index yet.
+    pub(crate) pending: Generation,
     marked: bool,
 }
 
-impl Replay<'_> {
-    fn segment(&mut self, segment: &Segment, from: u64, end: u64) -> Result<(), RecoverError> {
+impl<'a> Replay<'a> {
+    pub(crate) fn new(dir: &'a Path, index: &'a dyn Index, access: Access) -> Self {
+        Self { dir, index, access, pending: Generation::default(), marked: true }
+    }
+
+    /// Takes the records of a segment between two places.
+    pub(crate) fn segment(&mut self, segment: &Segment, from: u64, end: u64) -> Result<(), RecoverError> {
         let path = segment::path(self.dir, segment.id);
         let mut scan = Scan::new(segment, from, end);
         while let Some(found) = scan.next().map_err(DiskError::of("read", &path))? {

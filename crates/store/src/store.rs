@@ -130,7 +130,8 @@ impl Store {
         if access == Access::Write {
             disk.create_dir(&dir).map_err(DiskError::of("create", &dir)).map_err(RecoverError::from)?;
         }
-        let index = RedbIndex::open(&disk, &repo.index_path(), access).map_err(RecoverError::from)?;
+        let index = RedbIndex::open(&disk, &repo.index_path(), access, options.index_cache_bytes)
+            .map_err(RecoverError::from)?;
         let index: Box<dyn Index> = Box::new(index);
         let found = recover(&disk, &dir, index.as_ref(), access)?;
         let position = Position { segment: found.last.id, offset: found.end };
@@ -143,6 +144,7 @@ impl Store {
         let ids = log.segments.ids().map_err(RecoverError::from)?;
         log.segments.note_removed(known.iter().map(|(id, _)| *id).filter(|id| !ids.contains(id)));
         let core = Arc::new(Core::new(log, index, pending, Uses::new(known), options));
+        core.watch_index();
         let thread = if with_thread {
             Some(background::start(&core).map_err(|error| OpenError::Thread(Arc::new(error)))?)
         } else {

@@ -66,6 +66,11 @@ impl Uses {
         (ended, changes)
     }
 
+    /// The index has none of the notes any more.
+    pub(crate) fn forget_noted(&self) {
+        self.noted.store(0, Ordering::Relaxed);
+    }
+
     /// What a turn said is in the index.
     pub(crate) fn noted(&self, ended: u64) {
         self.noted.fetch_max(ended, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use common::{Numbers, count, damages, leaf, node, open, options, root, segments};
 use ipse_base::{Block, Cid, ErrorKind, Kind};
 use ipse_store::fault::FakeDisk;
-use ipse_store::{Checked, Disk, PinMode, ReadError, Store};
+use ipse_store::{Checked, Checkpoints, Disk, PinMode, ReadError, Store, StoreOptions};
 
 fn index() -> PathBuf {
     root().join("index.redb")
@@ -260,6 +260,95 @@ fn a_flipped_bit_in_the_index_is_reported_unless_it_says_nothing() {
         disk.tamper(&path, |bytes| bytes.clone_from(&segment));
         disk.tamper(&index(), |bytes| bytes.clone_from(&whole));
     }
+}
+
+/// The same with so many blocks that the engine does not read all of the index when it opens it.
+fn filled_more() -> (FakeDisk, Vec<Block>, Cid) {
+    let (disk, mut blocks, top) = filled();
+    let store = open(&disk, options()).unwrap();
+    let more: Vec<Block> = (1000..1400).map(|number| leaf(number, 40)).collect();
+    store.put_blocks(&more).unwrap();
+    store.close().unwrap();
+    blocks.extend(more);
+    (disk, blocks, top)
+}
+
+/// With an engine that reads each page from the disk.
+fn uncached() -> StoreOptions {
+    StoreOptions { index_cache_bytes: 0, ..options() }
+}
+
+/// Changes about every second page of the index, its first one left alone.
+fn spoil_index(disk: &FakeDisk, numbers: &mut Numbers) {
+    disk.tamper(&index(), |bytes| {
+        for page in bytes[4096..].chunks_mut(4096) {
+            if numbers.below(2) == 0 {
+                page.fill(numbers.below(256) as u8);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_damaged_index_is_built_anew_while_the_store_is_open() {
+    let mut numbers = Numbers(5);
+    let mut rebuilt = 0;
+    for round in 0..count("IPSE_STORE_FLIPS", 150) / 10 {
+        let (disk, mut blocks, top) = filled_more();
+        let store = open(&disk, uncached()).unwrap();
+        if round % 4 == 0 {
+            // Something that is not in the index yet.
+            blocks.push(leaf(7777, 300));
+            store.put_blocks(&blocks[blocks.len() - 1..]).unwrap();
+        }
+        spoil_index(&disk, &mut numbers);
+        let read = |block: &Block| match store.get(block.cid()) {
+            Ok(found) => found.inspect(|found| assert_eq!(found, block)).is_some(),
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+                assert!(error.hint().unwrap().contains("built anew"), "{error}");
+                false
+            }
+        };
+        let all_here = blocks.iter().filter(|block| !read(block)).count() == 0;
+        // What writes the index reads it too, and may be the first to meet the damage.
+        let checkpoint = store.checkpoint().or_else(|_| store.checkpoint());
+        checkpoint.unwrap();
+        if store.counters().rebuilds.get() == 0 {
+            assert!(all_here, "what is amiss is noticed");
+            continue;
+        }
+        rebuilt += 1;
+        assert!(blocks.iter().all(read));
+        assert_eq!(store.pin_of(&top).unwrap().unwrap().name.as_deref(), Some("kept"));
+        assert_eq!(store.stats().unwrap().blocks, blocks.len() as u64);
+        assert_eq!(damages(&store), []);
+        // The next opening finds it whole.
+        disk.crash();
+        drop(store);
+        let store = open(&disk, options()).unwrap();
+        assert_eq!(store.stats().unwrap().blocks, blocks.len() as u64);
+        assert_eq!(damages(&store), []);
+    }
+    assert!(rebuilt > 3, "{rebuilt}");
+}
+
+#[test]
+fn the_index_thread_builds_a_damaged_index_anew() {
+    let mut numbers = Numbers(6);
+    let found = (0..100).find_map(|_| {
+        let (disk, blocks, _) = filled_more();
+        let in_background = StoreOptions { checkpoints: Checkpoints::Background, ..uncached() };
+        let store = open(&disk, in_background).unwrap();
+        spoil_index(&disk, &mut numbers);
+        let is_found = blocks.iter().any(|block| store.get(block.cid()).is_err());
+        is_found.then_some((disk, store, blocks))
+    });
+    let (_disk, store, blocks) = found.unwrap();
+    while store.counters().rebuilds.get() == 0 {
+        std::thread::yield_now();
+    }
+    assert!(blocks.iter().all(|block| store.get(block.cid()).unwrap().as_ref() == Some(block)));
 }
 
 #[test]

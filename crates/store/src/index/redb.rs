@@ -1,16 +1,16 @@
 //! The index in redb: one file, quick repair, a fixed page cache.
 //!
 //! The file is not trusted. What it says about a place is checked against the record that stands there, and a
-//! panic of the engine over damaged pages becomes [`IndexError::Damaged`]: the file is then removed, so that
-//! the next opening builds it anew.
+//! panic of the engine over damaged pages becomes [`IndexError::Damaged`]: the index is lost then. Its file is removed,
+//! so that the next opening builds it anew if the running process does not get to it.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use ipse_base::Multihash;
-use ipse_base::limits::INDEX_CACHE_BYTES;
 use redb::{
     Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition,
     WriteTransaction,
@@ -23,6 +23,7 @@ use crate::options::Access;
 use crate::pending::Generation;
 use crate::pins::Pin;
 use crate::place::Place;
+use crate::recover::RecoverError;
 use crate::uses::UseChanges;
 
 const BLOCKS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("blocks");
@@ -39,8 +40,12 @@ pub(crate) struct RedbIndex {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     access: Access,
+    cache_bytes: usize,
     /// Absent only after a failure to open it again.
     open: RwLock<Option<Open>>,
+    /// It was damaged, and the file in its place is another one or none. Changes under the lock of `open`.
+    lost: AtomicBool,
+    when_lost: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 struct Open {
@@ -54,9 +59,14 @@ struct Open {
 
 impl RedbIndex {
     /// Opens the index, or begins an empty one where there is none that can be read.
-    pub(crate) fn open(disk: &Arc<dyn Disk>, path: &Path, access: Access) -> Result<Self, IndexError> {
+    pub(crate) fn open(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        access: Access,
+        cache_bytes: usize,
+    ) -> Result<Self, IndexError> {
         let (disk, path) = (Arc::clone(disk), path.to_path_buf());
-        let index = Self { disk, path, access, open: RwLock::new(None) };
+        let index = Self::closed(disk, path, access, cache_bytes);
         match index.reopen(true).and_then(|()| index.checkpoint()) {
             Ok(_) => Ok(index),
             Err(IndexError::Disk(error)) => Err(error.into()),
@@ -66,6 +76,11 @@ impl RedbIndex {
                 Ok(index)
             }
         }
+    }
+
+    fn closed(disk: Arc<dyn Disk>, path: PathBuf, access: Access, cache_bytes: usize) -> Self {
+        let (open, lost) = (RwLock::new(None), AtomicBool::new(false));
+        Self { disk, path, access, cache_bytes, open, lost, when_lost: OnceLock::new() }
     }
 
     fn reopen(&self, writable: bool) -> Result<(), IndexError> {
@@ -89,7 +104,7 @@ impl RedbIndex {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         drop_quietly(open.take());
         let mut builder = Builder::new();
-        builder.set_cache_size(INDEX_CACHE_BYTES);
+        builder.set_cache_size(self.cache_bytes);
         let database = self.guarded(|| {
             let database = match file {
                 Some(file) if writable => builder.create_with_backend(Backend(file)),
@@ -109,13 +124,10 @@ impl RedbIndex {
     /// opened again; that is done here, so that a full disk does not end the service of what is there.
     fn with<T>(&self, writes: bool, work: impl Fn(&Open) -> EngineResult<T>) -> Result<T, IndexError> {
         match self.run(writes, &work) {
-            Err(Some(error @ IndexError::Damaged(_))) => {
-                // Readers may go on for what is elsewhere; the next opening must not believe this file.
-                if self.access == Access::Write {
-                    let _ = self.disk.remove(&self.path);
-                }
-                return Err(error);
-            }
+            // Readers may go on for what is elsewhere.
+            Err(Some(error @ IndexError::Damaged(_))) => return Err(error),
+            // What has the name of a lost file now is another.
+            Err(error) if self.is_lost() => return Err(self.reason(error)),
             Err(_) => {}
             Ok(value) => return Ok(value),
         }
@@ -143,7 +155,31 @@ impl RedbIndex {
     ) -> Result<T, Option<IndexError>> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let open = open.as_ref().filter(|open| open.writable || !writes).ok_or(None)?;
-        self.guarded(|| work(open)).map_err(Some)
+        let result = self.guarded(|| work(open));
+        if matches!(result, Err(IndexError::Damaged(_))) {
+            // Still under the lock, so that it is this file that is meant.
+            self.lose();
+        }
+        result.map_err(Some)
+    }
+
+    /// Says goodbye to the file, so that the next opening does not believe it.
+    fn lose(&self) {
+        if self.access == Access::Read || self.lost.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let _ = self.disk.remove(&self.path);
+        if let Some(told) = self.when_lost.get() {
+            told();
+        }
+    }
+
+    /// Removes the file, if it is there.
+    fn remove(&self) -> Result<(), IndexError> {
+        if self.disk.exists(&self.path).map_err(DiskError::of("look for", &self.path))? {
+            self.disk.remove(&self.path).map_err(DiskError::of("remove", &self.path))?;
+        }
+        Ok(())
     }
 
     fn reason(&self, error: Option<IndexError>) -> IndexError {
@@ -303,10 +339,32 @@ impl Index for RedbIndex {
             return self.open_over(None, false);
         }
         self.close();
-        if self.disk.exists(&self.path).map_err(DiskError::of("look for", &self.path))? {
-            self.disk.remove(&self.path).map_err(DiskError::of("remove", &self.path))?;
-        }
+        self.remove()?;
+        self.lost.store(false, Ordering::SeqCst);
         self.reopen(true)
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
+    }
+
+    fn when_lost(&self, told: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.when_lost.set(told);
+    }
+
+    fn build_anew(
+        &self,
+        fill: &mut dyn FnMut(&dyn Index) -> Result<(), RecoverError>,
+    ) -> Result<(), RecoverError> {
+        let next = Self::closed(Arc::clone(&self.disk), self.path.clone(), self.access, self.cache_bytes);
+        self.remove()?;
+        next.reopen(true)?;
+        fill(&next)?;
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        drop_quietly(open.take());
+        *open = next.open.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.lost.store(next.is_lost(), Ordering::SeqCst);
+        Ok(())
     }
 
     fn places_of(&self, hashes: &[&Multihash]) -> Result<Vec<Option<Place>>, IndexError> {
