@@ -27,6 +27,7 @@ mod plan;
 mod reclaim;
 mod running;
 mod sweep;
+mod walked;
 mod worth;
 
 use ipse_base::{Cid, ErrorKind, Kind};

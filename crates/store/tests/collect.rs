@@ -225,6 +225,22 @@ fn a_bound_is_kept_by_collecting_and_then_by_refusing() {
     store.put_blocks(&[leaf(9900, 3000)]).unwrap();
 }
 
+#[test]
+fn a_node_that_many_paths_lead_to_is_walked_once() {
+    let (_disk, store) = store();
+    let mut top = leaf(1, 100);
+    store.put_blocks(std::slice::from_ref(&top)).unwrap();
+    // Twice as many paths on each level: nobody could walk them all.
+    for level in 0..64 {
+        top = node(level, &[top.cid().clone(), top.cid().clone()]);
+        store.put_blocks(std::slice::from_ref(&top)).unwrap();
+    }
+    store.pin(top.cid(), PinMode::Recursive, None).unwrap();
+    store.put_blocks(&[leaf(2, 100)]).unwrap();
+    assert_eq!(collect(&store).unwrap().blocks, 1);
+    assert_eq!(store.stats().unwrap().blocks, 65);
+}
+
 /// Blocks in segments of their own, so that each segment is one that is used or not.
 fn shelves(store: &Store) -> Vec<Vec<Block>> {
     (0..6u64)

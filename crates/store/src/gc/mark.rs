@@ -1,35 +1,27 @@
 //! Mark: what can be reached from the roots goes into the epoch's filter.
 
-use std::collections::HashSet;
-
+use ipse_base::limits::MARKING_NODES_MAX;
 use ipse_base::{Block, Cid, Codec};
 
 use super::epoch::Epoch;
+use super::walked::Walked;
 use super::{CollectError, Root};
 use crate::core::Core;
 use crate::lock;
 use crate::pins::PinMode;
+use crate::place::Place;
 
 struct Marking<'a> {
     core: &'a Core,
     epoch: &'a Epoch,
-    /// Inner nodes whose links were followed. The same bytes lead elsewhere, or nowhere, under another codec. Half
-    /// of a digest is far beyond chance and beyond forging; this must be exact, or what hangs below is lost.
-    walked: HashSet<u128>,
-    stack: Vec<Cid>,
-}
-
-/// Which node, under which codec.
-fn short(cid: &Cid) -> u128 {
-    let mut bytes = [0; 16];
-    let length = cid.hash().digest().len().min(16);
-    bytes[..length].copy_from_slice(&cid.hash().digest()[..length]);
-    u128::from_le_bytes(bytes) ^ u128::from(cid.codec().0) << 64
+    walked: Walked,
+    /// Inner nodes to be read, each with its place if it is here.
+    stack: Vec<(Cid, Option<Place>)>,
 }
 
 /// Marks everything that is to be kept.
 pub(super) fn mark(core: &Core, epoch: &Epoch) -> Result<(), CollectError> {
-    let mut marking = Marking { core, epoch, walked: HashSet::new(), stack: Vec::new() };
+    let mut marking = Marking { core, epoch, walked: Walked::new(MARKING_NODES_MAX), stack: Vec::new() };
     // Temporary pins first: one that is replaced by a pin meanwhile is seen in one of both.
     for cid in &epoch.roots {
         marking.root(Root { cid: cid.clone(), mode: PinMode::Recursive, may_be_partial: true })?;
@@ -71,7 +63,7 @@ impl Marking<'_> {
             return Ok(());
         }
         self.reach(vec![root.cid.clone()])?;
-        while let Some(cid) = self.stack.pop() {
+        while let Some((cid, place)) = self.stack.pop() {
             let data = match Block::implied_by(&cid) {
                 Some(block) => Some(block.data().clone()),
                 None => self.core.read(&cid)?,
@@ -79,7 +71,9 @@ impl Marking<'_> {
             let Some(data) = data else {
                 if root.may_be_partial {
                     // Once it has arrived, a pin above it may lead here again.
-                    self.walked.remove(&short(&cid));
+                    if let Some(place) = place {
+                        self.walked.remove(&cid, &place);
+                    }
                     continue;
                 }
                 return Err(CollectError::Missing { cid, root: root.cid });
@@ -96,15 +90,16 @@ impl Marking<'_> {
         let mut inner = Vec::new();
         for cid in cids {
             self.epoch.kept.insert(cid.hash());
-            if cid.codec() != Codec::RAW && !self.walked.contains(&short(&cid)) {
+            if cid.codec() != Codec::RAW {
                 inner.push(cid);
             }
         }
         let places = self.core.places_quiet(&inner.iter().map(Cid::hash).collect::<Vec<_>>())?;
         for (cid, place) in inner.into_iter().zip(places) {
             let leaf = place.and_then(|place| place.leaf_under(cid.codec())) == Some(true);
-            if !leaf && self.walked.insert(short(&cid)) {
-                self.stack.push(cid);
+            // What has no place is in its Cid, or missing; it is not walked for long.
+            if !leaf && place.is_none_or(|place| self.walked.insert(&cid, &place)) {
+                self.stack.push((cid, place));
             }
         }
         Ok(())
