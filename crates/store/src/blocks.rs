@@ -244,7 +244,7 @@ impl Core {
         if !self.guards.any() {
             return Ok(true);
         }
-        self.guards.touch(cid.hash());
+        self.guards.touch(cid.hash(), place.record_len(cid.hash()));
         Ok(self.place(cid.hash())?.is_some())
     }
 
@@ -273,6 +273,7 @@ impl Core {
             }
         }
         self.write(&mut appender, &records)?;
+        self.quota.loosened_unknown();
         Ok(records.len())
     }
 }

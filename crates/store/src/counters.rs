@@ -16,6 +16,7 @@ ipse_base::counters! {
         cache_hits: "Blocks that were in memory, read from neither index nor disk",
         would_wait: "Reads that were left to the blocking pool, since the page cache did not have the block",
         index_lookups: "Look-ups that went to the index on disk",
+        collections: "Collections begun, those counted that only made a plan",
         rebuilds: "Times that a damaged index was built anew",
         checkpoints: "Batches of changes written to the index",
     }

@@ -254,7 +254,11 @@ impl Store {
         // Before anything is punched or removed, the tombstones must be where nothing brings them back.
         core.commit()?;
         core.checkpoint()?;
-        reclaim::reclaim(core, &swept, plan.effort, &mut collected)?;
-        Ok(collected)
+        let reclaimed = reclaim::reclaim(core, &swept, plan.effort, &mut collected);
+        if collected.freed_bytes > 0 {
+            // What the quota reckons with is to be measured again.
+            core.quota.loosened_unknown();
+        }
+        reclaimed.map(|()| collected)
     }
 }

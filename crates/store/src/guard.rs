@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ipse_base::limits::TOUCHED_FILTER_BYTES;
+use ipse_base::limits::{BLOCK_BYTES_MAX, TOUCHED_FILTER_BYTES};
 use ipse_base::{Cid, Multihash};
 
 use crate::core::Core;
@@ -28,11 +28,15 @@ struct State {
     next: u64,
     held: BTreeMap<u64, Held>,
     touched: Option<Arc<Filter>>,
+    /// Bytes of the blocks in there.
+    touched_bytes: u64,
 }
 
 struct Held {
     since: Position,
     roots: Vec<Cid>,
+    /// Collections that had ended when it was taken.
+    collections: u64,
 }
 
 /// What temporary pins protect at one moment.
@@ -46,22 +50,26 @@ pub(crate) struct Protected {
 }
 
 impl Guards {
-    fn take(&self, since: Position, roots: Vec<Cid>) -> u64 {
+    fn take(&self, held: Held) -> u64 {
         let mut state = lock(&self.state);
         self.count.fetch_add(1, Ordering::SeqCst);
         state.next += 1;
         let id = state.next;
-        state.held.insert(id, Held { since, roots });
+        state.held.insert(id, held);
         id
     }
 
-    fn release(&self, id: u64) {
+    /// Answers what was held, and how many bytes were found to be there already while anything was.
+    fn release(&self, id: u64) -> (Option<Held>, u64) {
         let mut state = lock(&self.state);
-        state.held.remove(&id);
+        let held = state.held.remove(&id);
         self.count.fetch_sub(1, Ordering::SeqCst);
+        let touched_bytes = state.touched_bytes;
         if state.held.is_empty() {
             state.touched = None;
+            state.touched_bytes = 0;
         }
+        (held, touched_bytes)
     }
 
     /// Whether anything is to be protected.
@@ -69,13 +77,15 @@ impl Guards {
         self.count.load(Ordering::SeqCst) > 0
     }
 
-    /// A put found this block to be there already.
-    pub(crate) fn touch(&self, hash: &Multihash) {
+    /// A put found this block of so many bytes to be there already.
+    pub(crate) fn touch(&self, hash: &Multihash, bytes: u64) {
         if self.any() {
             let mut state = lock(&self.state);
             let touched =
                 state.touched.get_or_insert_with(|| Arc::new(Filter::of_bytes(TOUCHED_FILTER_BYTES)));
-            touched.insert(hash);
+            if touched.insert(hash) {
+                state.touched_bytes += bytes;
+            }
         }
     }
 
@@ -101,20 +111,30 @@ impl TemporaryPin {
     pub(crate) fn new(core: &Arc<Core>, roots: Vec<Cid>) -> Self {
         // The appender is held so that nothing is written between looking at the end and being protected.
         let appender = core.log.appender();
-        let id = core.guards.take(appender.tail(), roots);
+        let collections = core.collecting.ended_count();
+        let id = core.guards.take(Held { since: appender.tail(), roots, collections });
         drop(appender);
         Self { core: Arc::clone(core), id }
     }
 
     /// Keeps one more block that is there already.
     pub fn keep(&self, cid: &Cid) {
-        self.core.guards.touch(cid.hash());
+        self.core.guards.touch(cid.hash(), BLOCK_BYTES_MAX as u64);
     }
 }
 
 impl Drop for TemporaryPin {
     fn drop(&mut self) {
-        self.core.guards.release(self.id);
+        let core = &self.core;
+        let (Some(held), touched_bytes) = core.guards.release(self.id) else { return };
+        // One that no collection met has kept nothing from any.
+        if !core.collecting.is_on() && core.collecting.ended_count() == held.collections {
+            return;
+        }
+        match held.roots.is_empty() {
+            true => core.quota.loosened(core.log.bytes_since(held.since).saturating_add(touched_bytes)),
+            false => core.quota.loosened_unknown(),
+        }
     }
 }
 

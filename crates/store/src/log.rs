@@ -121,6 +121,13 @@ impl Log {
         self.segment_bytes.load(Ordering::Relaxed)
     }
 
+    /// Bytes of log behind a place, segments on the way there taken for full.
+    pub(crate) fn bytes_since(&self, start: Position) -> u64 {
+        let end = self.written();
+        let segments = u64::from(end.segment.saturating_sub(start.segment));
+        (segments.saturating_mul(self.segment_bytes()) + end.offset).saturating_sub(start.offset)
+    }
+
     /// Closes segments at no more than so many bytes from now on.
     pub(crate) fn keep_segments_below(&self, bytes: u64) {
         self.segment_bytes.fetch_min(bytes, Ordering::Relaxed);

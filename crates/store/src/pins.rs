@@ -173,7 +173,9 @@ impl Core {
         }
         let records: Vec<_> =
             cids.iter().map(|cid| NewRecord::new(RecordKind::Unpin, Some(cid), &[])).collect();
-        Ok(self.write(&mut appender, &records)?)
+        self.write(&mut appender, &records)?;
+        self.quota.loosened_unknown();
+        Ok(())
     }
 
     /// Pins behind `after` in the order of their keys, up to `PAGE` of them, and where the next page begins.

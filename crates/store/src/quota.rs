@@ -10,7 +10,7 @@ use crate::gc::CollectError;
 use crate::lock;
 use crate::log::NewRecord;
 use crate::place::Position;
-use crate::record::{HEADER_BYTES, align, name_len};
+use crate::record::{HEADER_BYTES, RecordKind, align, name_len};
 use crate::store::Store;
 
 /// What a record takes in the index, roughly: key, value, and the share of half-full pages. What is counted wrong
@@ -34,14 +34,34 @@ pub(crate) struct Quota {
     limit: AtomicU64,
     /// Measured, and then added up.
     bytes: AtomicU64,
-    /// Held by whoever makes room; others wait and look again. Where the log ended when no room could be made:
-    /// until something is written, trying again is in vain.
-    making_room: Mutex<Option<Position>>,
+    /// Bytes of which something may have become garbage: those of blocks that were put, and of what running writes
+    /// kept. Only ever grows.
+    loose_bytes: AtomicU64,
+    /// How often something was let go of which nobody knows how much it is: a pin, a deletion.
+    loosenings: AtomicU64,
+    /// Held by whoever makes room; others wait and look again. How things stood when no room could be made.
+    making_room: Mutex<Option<Vain>>,
+}
+
+/// How things stood before a collection that made no room. Until enough was let go since, another one, which reads
+/// all that pins reach, would be in vain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Vain {
+    loose_bytes: u64,
+    loosenings: u64,
+    /// The end of the log, where parties have roots of their own: what they let go of is written there, if anywhere.
+    end: Option<Position>,
 }
 
 impl Default for Quota {
     fn default() -> Self {
-        Self { limit: AtomicU64::new(u64::MAX), bytes: AtomicU64::new(0), making_room: Mutex::default() }
+        Self {
+            limit: AtomicU64::new(u64::MAX),
+            bytes: AtomicU64::new(0),
+            loose_bytes: AtomicU64::new(0),
+            loosenings: AtomicU64::new(0),
+            making_room: Mutex::default(),
+        }
     }
 }
 
@@ -53,6 +73,18 @@ impl Quota {
             align((HEADER_BYTES + name + record.payload.len()) as u64) + INDEX_ENTRY_BYTES
         };
         self.bytes.fetch_add(records.iter().map(record).sum(), Ordering::Relaxed);
+        let blocks = records.iter().filter(|record| record.kind == RecordKind::Block);
+        self.loosened(blocks.map(record).sum());
+    }
+
+    /// Of so many bytes at the most something may be garbage from now on.
+    pub(crate) fn loosened(&self, bytes: u64) {
+        self.loose_bytes.fetch_add(bytes, Ordering::SeqCst);
+    }
+
+    /// Something was let go, whatever it keeps.
+    pub(crate) fn loosened_unknown(&self) {
+        self.loosenings.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Bytes that a collection may have copied before it removes what it copied them from.
@@ -65,11 +97,22 @@ impl Quota {
         self.limit.load(Ordering::Relaxed) != u64::MAX
     }
 
-    /// What is over the limit, if so many bytes more are written.
+    /// By how much the repository is over what it may take, if so many bytes more are written.
+    fn excess_bytes(&self, more: u64) -> u64 {
+        let (bytes, limit) = (self.bytes.load(Ordering::Relaxed), self.limit.load(Ordering::Relaxed));
+        bytes.saturating_add(more).saturating_sub(limit - limit / SPARE_PARTS)
+    }
+
+    /// The same as an error.
     fn excess(&self, more: u64) -> Option<WriteError> {
         let (bytes, limit) = (self.bytes.load(Ordering::Relaxed), self.limit.load(Ordering::Relaxed));
-        (bytes.saturating_add(more) > limit - limit / SPARE_PARTS)
-            .then_some(WriteError::Quota { bytes, limit })
+        (self.excess_bytes(more) > 0).then_some(WriteError::Quota { bytes, limit })
+    }
+
+    /// Whether a collection now could not make room for so many bytes, as the one before could not.
+    fn is_in_vain(&self, more: u64, before: Vain, now: Vain) -> bool {
+        let let_go = now.loose_bytes.saturating_sub(before.loose_bytes);
+        now.loosenings == before.loosenings && now.end == before.end && let_go < self.excess_bytes(more)
     }
 }
 
@@ -117,12 +160,26 @@ impl Store {
         if quota.excess(more).is_none() {
             return Ok(());
         }
-        if let (true, Some(excess)) = (*in_vain == Some(self.core().log.written()), quota.excess(more)) {
+        // Before the collection: what is let go while it runs counts for the next one.
+        let now = self.standing();
+        if let (Some(before), Some(excess)) = (*in_vain, quota.excess(more))
+            && quota.is_in_vain(more, before, now)
+        {
             return Err(excess);
         }
         let excess = self.free(more)?;
-        *in_vain = excess.as_ref().map(|_| self.core().log.written());
+        *in_vain = excess.as_ref().map(|_| now);
         excess.map_or(Ok(()), Err)
+    }
+
+    fn standing(&self) -> Vain {
+        let core = self.core();
+        let has_parties = !lock(&core.roots).is_empty();
+        Vain {
+            loose_bytes: core.quota.loose_bytes.load(Ordering::SeqCst),
+            loosenings: core.quota.loosenings.load(Ordering::SeqCst),
+            end: has_parties.then(|| core.log.written()),
+        }
     }
 
     /// Measures, and collects where that shows no room; answers what is over the limit then. At first what was used

@@ -241,6 +241,35 @@ fn a_node_that_many_paths_lead_to_is_walked_once() {
     assert_eq!(store.stats().unwrap().blocks, 65);
 }
 
+#[test]
+fn what_made_no_room_is_not_tried_again_before_enough_was_let_go() {
+    let (_disk, store) = store();
+    let blocks: Vec<Block> = (0..40).map(|number| leaf(number, 5000)).collect();
+    store.put_blocks(&blocks).unwrap();
+    for block in &blocks {
+        store.pin(block.cid(), PinMode::Direct, None).unwrap();
+    }
+    store.keep_below(store.stats().unwrap().disk_bytes).unwrap();
+    let refused = |number| {
+        let keep = store.temporary_pin(Vec::new());
+        assert_eq!(store.put_blocks(&[leaf(number, 5000)]).unwrap_err().kind(), Kind::Full);
+        drop(keep);
+    };
+    refused(100);
+    let collections = || store.counters().collections.get();
+    let before = collections();
+    // Small writes in between, which leave nothing behind: names of pins, and adds that find everything there.
+    for number in 0..20 {
+        store.pin(blocks[0].cid(), PinMode::Direct, Some(&format!("name {number}"))).unwrap();
+        refused(200 + number);
+    }
+    assert_eq!(collections(), before);
+    // What is let go of makes room at once.
+    store.unpin(&blocks[2..30].iter().map(|block| block.cid().clone()).collect::<Vec<_>>()).unwrap();
+    store.put_blocks(&[leaf(400, 5000)]).unwrap();
+    assert!(collections() > before);
+}
+
 /// Blocks in segments of their own, so that each segment is one that is used or not.
 fn shelves(store: &Store) -> Vec<Vec<Block>> {
     (0..6u64)

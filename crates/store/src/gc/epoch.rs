@@ -32,6 +32,7 @@ impl Epoch {
         if !core.collecting.begin() {
             return Err(CollectError::Busy);
         }
+        core.log.counters.collections.one();
         // From here on dropping the value ends the epoch, also on an error.
         let mut epoch = Self {
             core: Arc::clone(core),
