@@ -326,6 +326,11 @@ impl Core {
         Ok(())
     }
 
+    /// Whether somebody waits for space, or will in a moment.
+    pub(crate) fn is_short_of_space(&self) -> bool {
+        self.spare.is_released() || self.quota.is_making_room()
+    }
+
     /// Bytes of all segments, holes counted, by their number alone.
     fn log_bytes(&self) -> u64 {
         let earlier = self.log.segments.ids().map_or(0, |ids| ids.len().saturating_sub(1) as u64);

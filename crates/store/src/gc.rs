@@ -23,6 +23,7 @@
 mod copy;
 mod epoch;
 mod mark;
+mod pace;
 mod plan;
 mod reclaim;
 mod running;
@@ -254,7 +255,7 @@ impl Store {
         // Before anything is punched or removed, the tombstones must be where nothing brings them back.
         core.commit()?;
         core.checkpoint()?;
-        let reclaimed = reclaim::reclaim(core, &swept, plan.effort, &mut collected);
+        let reclaimed = reclaim::reclaim(core, &swept, &plan.epoch, plan.effort, &mut collected);
         if collected.freed_bytes > 0 {
             // What the quota reckons with is to be measured again.
             core.quota.loosened_unknown();

@@ -96,6 +96,10 @@ pub(crate) trait Index: Send + Sync {
         uses: &UseChanges,
     ) -> Result<(), IndexError>;
 
+    /// From now on large batches go to the disk in pieces, so that what others sync meanwhile does not have to wait for
+    /// all of one; or no longer.
+    fn go_easy(&self, easy: bool);
+
     /// Forgets everything, before all is replayed.
     fn begin_anew(&self) -> Result<(), IndexError>;
 

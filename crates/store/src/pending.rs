@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipse_base::limits::INDEX_PENDING_BYTES_MAX;
 use ipse_base::{Cid, Multihash};
@@ -114,6 +115,8 @@ pub(crate) struct Pending {
 pub(crate) struct Watch {
     pub(crate) kept: Arc<Filter>,
     pub(crate) condemned: HashSet<Multihash>,
+    /// How often somebody looked.
+    pub(crate) looks: Arc<AtomicU64>,
 }
 
 impl Pending {
@@ -125,6 +128,7 @@ impl Pending {
     /// what is asked for here.
     pub(crate) fn place(&self, hash: &Multihash) -> Option<Option<Place>> {
         if let Some(watch) = &self.watch {
+            watch.looks.fetch_add(1, Ordering::Relaxed);
             if watch.condemned.contains(hash) {
                 return Some(None);
             }

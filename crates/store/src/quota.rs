@@ -2,7 +2,7 @@
 //! ago; only where that does not help it is refused.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::core::WriteError;
@@ -41,6 +41,8 @@ pub(crate) struct Quota {
     loosenings: AtomicU64,
     /// Held by whoever makes room; others wait and look again. How things stood when no room could be made.
     making_room: Mutex<Option<Vain>>,
+    /// Whether a put waits for that.
+    is_making_room: AtomicBool,
 }
 
 /// How things stood before a collection that made no room. Until enough was let go since, another one, which reads
@@ -61,6 +63,7 @@ impl Default for Quota {
             loose_bytes: AtomicU64::new(0),
             loosenings: AtomicU64::new(0),
             making_room: Mutex::default(),
+            is_making_room: AtomicBool::new(false),
         }
     }
 }
@@ -90,6 +93,11 @@ impl Quota {
     /// Bytes that a collection may have copied before it removes what it copied them from.
     pub(crate) fn copied_bytes_max(&self) -> u64 {
         self.limit.load(Ordering::Relaxed) / SPARE_PARTS / 2
+    }
+
+    /// Whether a put waits until there is room.
+    pub(crate) fn is_making_room(&self) -> bool {
+        self.is_making_room.load(Ordering::Relaxed)
     }
 
     /// Whether there is a bound.
@@ -167,7 +175,10 @@ impl Store {
         {
             return Err(excess);
         }
-        let excess = self.free(more)?;
+        quota.is_making_room.store(true, Ordering::Relaxed);
+        let freed = self.free(more);
+        quota.is_making_room.store(false, Ordering::Relaxed);
+        let excess = freed?;
         *in_vain = excess.as_ref().map(|_| now);
         excess.map_or(Ok(()), Err)
     }

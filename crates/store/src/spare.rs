@@ -66,6 +66,11 @@ impl Spare {
         lock(&self.state).bytes
     }
 
+    /// Whether the disk was full, and has not had the space since to hold some back again.
+    pub(crate) fn is_released(&self) -> bool {
+        self.released.load(Ordering::Relaxed)
+    }
+
     /// The repository stays below so many bytes from now on.
     pub(crate) fn stay_below(&self, bytes: u64) {
         self.room.store(bytes, Ordering::Relaxed);

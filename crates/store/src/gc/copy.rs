@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipse_base::Multihash;
 
-use super::reclaim::{disk_result, pace, sound};
+use super::epoch::Epoch;
+use super::reclaim::{disk_result, make_room, sound};
 use super::worth::Weight;
 use super::{CollectError, Collected};
 use crate::blocks::ReadError;
@@ -29,7 +30,7 @@ const COPY_BYTES: usize = 256 * 1024;
 /// Records copied at once.
 const COPY_RECORDS: usize = 256;
 /// Bytes copied before the log is synced: so much a commit of somebody else may have to write beside its own.
-const SYNC_BYTES: u64 = 4 * 1024 * 1024;
+const SYNC_BYTES: u64 = 1024 * 1024;
 /// Bytes copied before they are made durable and their sources removed; fewer where the repository has a bound.
 const DURABLE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -48,6 +49,7 @@ type Moving = (u64, Header, Vec<u8>);
 /// Segments on their way to the end of the log, oldest first.
 pub(super) struct Copying<'a> {
     core: &'a Core,
+    epoch: &'a Epoch,
     /// Those that are copied and not yet removed.
     copied: Vec<u32>,
     pub(super) bytes: u64,
@@ -72,8 +74,8 @@ fn hashes(records: &[(u64, Header)]) -> Vec<&Multihash> {
 }
 
 impl<'a> Copying<'a> {
-    pub(super) fn new(core: &'a Core) -> Self {
-        Self { core, copied: Vec::new(), bytes: 0, settled: 0, synced: 0, freed: 0, oldest: true }
+    pub(super) fn new(core: &'a Core, epoch: &'a Epoch) -> Self {
+        Self { core, epoch, copied: Vec::new(), bytes: 0, settled: 0, synced: 0, freed: 0, oldest: true }
     }
 }
 
@@ -181,6 +183,7 @@ impl Copying<'_> {
         let mut scan = Scan::new(segment, SEGMENT_HEADER_BYTES, length);
         let mut kept = 0;
         loop {
+            self.epoch.pace.rest(self.core);
             let Some((records, more)) = next_records(self.core, segment, &mut scan)? else {
                 return Ok(false);
             };
@@ -200,6 +203,7 @@ impl Copying<'_> {
     fn copy(&mut self, segment: &Segment, length: u64) -> Result<bool, CollectError> {
         let mut scan = Scan::new(segment, SEGMENT_HEADER_BYTES, length);
         loop {
+            self.epoch.pace.rest(self.core);
             let Some((records, more)) = next_records(self.core, segment, &mut scan)? else {
                 return Ok(false);
             };
@@ -238,7 +242,7 @@ impl Copying<'_> {
         if batch.is_empty() {
             return Ok(());
         }
-        pace(self.core)?;
+        make_room(self.core)?;
         let mut payloads = Vec::with_capacity(batch.len());
         let mut records = Vec::with_capacity(batch.len());
         for (offset, header, payload) in batch {
@@ -280,6 +284,7 @@ impl Copying<'_> {
             self.synced = self.bytes;
             self.core.commit()?;
         }
+        self.epoch.pace.rest(self.core);
         Ok(())
     }
 }

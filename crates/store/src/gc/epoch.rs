@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ipse_base::{Cid, Multihash};
 
 use super::CollectError;
+use super::pace::Pace;
 use crate::core::Core;
 use crate::filter::Filter;
 use crate::pending::Watch;
@@ -25,6 +26,7 @@ pub(super) struct Epoch {
     pub(super) roots: Vec<Cid>,
     /// The segments that garbage leaves; where there is none, it leaves all.
     pub(super) leaving: Option<HashSet<u32>>,
+    pub(super) pace: Pace,
 }
 
 impl Epoch {
@@ -41,13 +43,19 @@ impl Epoch {
             horizon: Position { segment: 0, offset: 0 },
             roots: Vec::new(),
             leaving: None,
+            pace: Pace::new(),
         };
+        core.index.go_easy(true);
         core.checkpoint()?;
         epoch.kept = Arc::new(Filter::for_entries(core.index.totals()?.blocks));
         core.hot.lend(epoch.kept.bytes());
         {
             let appender = core.log.appender();
-            let watch = Watch { kept: Arc::clone(&epoch.kept), condemned: Default::default() };
+            let watch = Watch {
+                kept: Arc::clone(&epoch.kept),
+                condemned: Default::default(),
+                looks: epoch.pace.looks(),
+            };
             core.pending_mut().watch = Some(watch);
             epoch.horizon = appender.tail();
         }
@@ -91,6 +99,7 @@ impl Epoch {
 impl Drop for Epoch {
     fn drop(&mut self) {
         self.core.pending_mut().watch = None;
+        self.core.index.go_easy(false);
         self.core.hot.lend(0);
         self.core.collecting.end();
     }

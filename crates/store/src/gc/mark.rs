@@ -66,8 +66,13 @@ impl Marking<'_> {
         while let Some((cid, place)) = self.stack.pop() {
             let data = match Block::implied_by(&cid) {
                 Some(block) => Some(block.data().clone()),
-                None => self.core.read(&cid)?,
+                None => {
+                    let data = self.core.read(&cid)?;
+                    self.epoch.pace.was_us();
+                    data
+                }
             };
+            self.epoch.pace.rest(self.core);
             let Some(data) = data else {
                 if root.may_be_partial {
                     // Once it has arrived, a pin above it may lead here again.

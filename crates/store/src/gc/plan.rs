@@ -88,6 +88,7 @@ fn tally(core: &Core, epoch: &Epoch) -> Result<BTreeMap<u32, Tally>, CollectErro
     let mut tallies: BTreeMap<u32, Tally> = BTreeMap::new();
     let mut places = Places::new(core);
     while let Some((hash, place)) = places.next()? {
+        epoch.pace.rest(core);
         let tally = tallies.entry(place.position.segment).or_default();
         if epoch.keeps(&hash, place.position) {
             tally.kept_blocks += 1;

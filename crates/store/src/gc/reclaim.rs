@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use ipse_base::{ErrorKind, Kind};
 
 use super::copy::Copying;
+use super::epoch::Epoch;
 use super::sweep::Swept;
 use super::worth::{Effort, Weight, worth_copying};
 use super::{CollectError, Collected};
@@ -67,6 +68,7 @@ pub(super) fn hole(payload: u64, length: u32) -> (u64, u64) {
 pub(super) fn reclaim(
     core: &Core,
     swept: &Swept,
+    epoch: &Epoch,
     effort: Effort,
     collected: &mut Collected,
 ) -> Result<(), CollectError> {
@@ -75,7 +77,7 @@ pub(super) fn reclaim(
     let (whole, holed): (Vec<u32>, Vec<u32>) = swept.touched.iter().partition(|&&id| wholesale(id));
     for id in holed {
         if let Some(segment) = sound(core, id)? {
-            collected.punched_bytes += punch(core, &segment)?;
+            collected.punched_bytes += punch(core, epoch, &segment)?;
             if let Some(weight) = weights.get_mut(&id) {
                 weight.allocated = occupied(core, &segment)?;
             }
@@ -84,12 +86,14 @@ pub(super) fn reclaim(
     let bytes_min = u64::from(core.options.punch_bytes);
     let chosen = worth_copying(&weights, collected.punched_bytes, effort, bytes_min);
     {
+        // Before, so that writers don't wait for all of it.
+        core.commit()?;
         let mut appender = core.log.appender();
         if chosen.contains(&appender.tail().segment) {
             core.roll(&mut appender)?;
         }
     }
-    let mut copying = Copying::new(core);
+    let mut copying = Copying::new(core, epoch);
     let copied = copying.all(&chosen, &weights, collected);
     collected.copied_bytes += copying.bytes;
     collected.freed_bytes = collected.punched_bytes + copying.freed.saturating_sub(copying.bytes);
@@ -99,7 +103,7 @@ pub(super) fn reclaim(
             let before = collected.freed_bytes;
             for id in whole {
                 if let Ok(Some(segment)) = sound(core, id) {
-                    let punched = punch(core, &segment)?;
+                    let punched = punch(core, epoch, &segment)?;
                     collected.punched_bytes += punched;
                     collected.freed_bytes += punched;
                 }
@@ -131,10 +135,11 @@ pub(super) fn sound(core: &Core, id: u32) -> Result<Option<Segment>, CollectErro
 }
 
 /// Makes holes of the dead payloads of a segment; returns their bytes.
-fn punch(core: &Core, segment: &Segment) -> Result<u64, CollectError> {
+fn punch(core: &Core, epoch: &Epoch, segment: &Segment) -> Result<u64, CollectError> {
     let mut scan = Scan::new(segment, SEGMENT_HEADER_BYTES, end_of(core, segment)?);
     let mut holes = Vec::new();
     while let Some(found) = disk_result(core, segment.id, "read", scan.next())? {
+        epoch.pace.rest(core);
         let Scanned::Record { offset, header } = found else { continue };
         let (RecordKind::Block, Some(name)) = (header.kind, &header.name) else { continue };
         if header.payload_len < core.options.punch_bytes {
@@ -158,6 +163,7 @@ fn punch(core: &Core, segment: &Segment) -> Result<u64, CollectError> {
     let measure = || disk_result(core, segment.id, "measure", segment.file.allocated());
     let before = measure()?;
     for (from, length) in holes {
+        epoch.pace.rest(core);
         core.log.segments.taking();
         if !disk_result(core, segment.id, "punch", segment.file.punch(from, length))? {
             break;
@@ -167,7 +173,7 @@ fn punch(core: &Core, segment: &Segment) -> Result<u64, CollectError> {
 }
 
 /// Brings the index up to date before others would have to wait until that is done.
-pub(super) fn pace(core: &Core) -> Result<(), CollectError> {
+pub(super) fn make_room(core: &Core) -> Result<(), CollectError> {
     if core.pending().active.bytes() > GENERATION_BYTES_MAX / 4 * 3 {
         core.checkpoint()?;
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use ipse_base::{Cid, Multihash};
 
 use super::epoch::Epoch;
-use super::reclaim::pace;
+use super::reclaim::make_room;
 use super::{CollectError, Collected};
 use crate::core::Core;
 use crate::list::Places;
@@ -37,6 +37,7 @@ pub(super) fn sweep(
     let mut places = Places::new(core);
     loop {
         let next = places.next()?;
+        epoch.pace.rest(core);
         let last = next.is_none();
         if let Some((hash, place)) = next {
             // Garbage is taken off again once it is buried.
@@ -62,7 +63,7 @@ fn bury(
     collected: &mut Collected,
     swept: &mut Swept,
 ) -> Result<(), CollectError> {
-    pace(core)?;
+    make_room(core)?;
     let mut appender = core.log.appender();
     epoch.condemn(batch);
     let cids: Vec<Cid> = batch.iter().map(|(hash, place)| place.cid(hash.clone())).collect();

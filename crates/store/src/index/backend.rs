@@ -5,12 +5,28 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::disk::DiskFile;
 use crate::lock;
 
-pub(super) struct Backend(pub(super) Arc<dyn DiskFile>);
+/// Bytes after which what was written is synced, where the engine is to go easy. It syncs once at the end of a batch by
+/// itself, which of a large index is most of its pages.
+const PIECE_BYTES: usize = 2 * 1024 * 1024;
+
+pub(super) struct Backend {
+    file: Arc<dyn DiskFile>,
+    easy: Arc<AtomicBool>,
+    /// Bytes since the last sync.
+    written: AtomicUsize,
+}
+
+impl Backend {
+    pub(super) fn new(file: Arc<dyn DiskFile>, easy: &Arc<AtomicBool>) -> Self {
+        Self { file, easy: Arc::clone(easy), written: AtomicUsize::new(0) }
+    }
+}
 
 impl std::fmt::Debug for Backend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -20,23 +36,26 @@ impl std::fmt::Debug for Backend {
 
 impl ::redb::StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        self.0.len()
+        self.file.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read_at(offset, out)
+        self.file.read_at(offset, out)
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.file.set_len(length)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.written.store(0, Ordering::Relaxed);
+        self.file.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_at(offset, &mut [IoSlice::new(data)])
+        self.file.write_at(offset, &mut [IoSlice::new(data)])?;
+        let written = self.written.fetch_add(data.len(), Ordering::Relaxed) + data.len();
+        if written >= PIECE_BYTES && self.easy.load(Ordering::Relaxed) { self.sync_data() } else { Ok(()) }
     }
 }
 

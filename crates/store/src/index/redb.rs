@@ -46,6 +46,7 @@ pub(crate) struct RedbIndex {
     /// It was damaged, and the file in its place is another one or none. Changes under the lock of `open`.
     lost: AtomicBool,
     when_lost: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    easy: Arc<AtomicBool>,
 }
 
 struct Open {
@@ -80,7 +81,7 @@ impl RedbIndex {
 
     fn closed(disk: Arc<dyn Disk>, path: PathBuf, access: Access, cache_bytes: usize) -> Self {
         let (open, lost) = (RwLock::new(None), AtomicBool::new(false));
-        Self { disk, path, access, cache_bytes, open, lost, when_lost: OnceLock::new() }
+        Self { disk, path, access, cache_bytes, open, lost, when_lost: OnceLock::new(), easy: Arc::default() }
     }
 
     fn reopen(&self, writable: bool) -> Result<(), IndexError> {
@@ -107,7 +108,7 @@ impl RedbIndex {
         builder.set_cache_size(self.cache_bytes);
         let database = self.guarded(|| {
             let database = match file {
-                Some(file) if writable => builder.create_with_backend(Backend(file)),
+                Some(file) if writable => builder.create_with_backend(Backend::new(file, &self.easy)),
                 file => builder.create_with_backend(Overlay::new(file).map_err(redb::Error::from)?),
             };
             Ok(database.map_err(redb::Error::from)?)
@@ -344,6 +345,10 @@ impl Index for RedbIndex {
         self.reopen(true)
     }
 
+    fn go_easy(&self, easy: bool) {
+        self.easy.store(easy, Ordering::Relaxed);
+    }
+
     fn is_lost(&self) -> bool {
         self.lost.load(Ordering::SeqCst)
     }
@@ -356,7 +361,8 @@ impl Index for RedbIndex {
         &self,
         fill: &mut dyn FnMut(&dyn Index) -> Result<(), RecoverError>,
     ) -> Result<(), RecoverError> {
-        let next = Self::closed(Arc::clone(&self.disk), self.path.clone(), self.access, self.cache_bytes);
+        let mut next = Self::closed(Arc::clone(&self.disk), self.path.clone(), self.access, self.cache_bytes);
+        next.easy = Arc::clone(&self.easy);
         self.remove()?;
         next.reopen(true)?;
         fill(&next)?;
