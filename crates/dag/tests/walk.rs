@@ -263,6 +263,34 @@ fn bytes_hold_the_scout_back_and_never_the_reader() {
 }
 
 #[test]
+fn what_nodes_need_is_learned_where_nobody_says_it() {
+    let mut dag = Dag::default();
+    let nodes: Vec<_> = (0..64u16)
+        .map(|node| {
+            let leaves: Vec<_> = (0..200u16)
+                .map(|leaf| dag.leaf(&[node.to_be_bytes(), leaf.to_be_bytes()].concat()))
+                .collect();
+            dag.node(&leaves, false)
+        })
+        .collect();
+    let root = dag.node(&nodes, false).0;
+    let options = WalkOptions { leaves: Leaves::Name, ..WalkOptions::default() };
+    let mut walk = Walk::new(vec![root.clone()], options);
+    let budget = |wants| Budget { wants, bytes: 256 * 1024 };
+    walk.wants(budget(1));
+    walk.give(dag.blocks[&root].clone()).unwrap();
+    walk.poll_out().unwrap();
+    let first = walk.wants(budget(64));
+    assert!(first.len() >= 16, "only the root is known: {}", first.len());
+    for want in &first {
+        walk.give(dag.blocks[&want.cid].clone()).unwrap();
+    }
+    assert_eq!(std::iter::from_fn(|| walk.poll_out()).count(), first.len() * 201);
+    // A node with its links takes some 34 KiB.
+    assert_eq!(walk.wants(budget(64)).len(), 8);
+}
+
+#[test]
 fn what_is_absent_ends_a_walk_or_is_told() {
     let mut dag = Dag::default();
     let (leaf, other) = (dag.leaf(b"leaf"), dag.leaf(b"other"));

@@ -6,9 +6,12 @@
 //! Invariant: a walk holds a bounded part of what arrives. A quick peer's blocks may all come before a slow peer's
 //! one that is to be read first; beyond the bound they stay in the store, where they are anyway, and are looked
 //! up when their turn comes.
+//! Invariant: what is at hand is looked up in read order, and not far ahead of the reader: it costs no round trip to
+//! come back for it. Only a walk that waits for peers runs ahead as far as it may.
 //! Why a loop over a value instead of recursive gets: a walk then never waits for one block at a time.
 
-use std::collections::{HashSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 
 use futures::stream::{self, BoxStream, StreamExt};
@@ -29,7 +32,14 @@ const TURN_WANTS: usize = 256;
 /// takes: reading further ahead only pushes those bytes out of the processor's cache.
 const TURN_BYTES: usize = 1024 * 1024;
 
-/// How far a walk may run ahead of its reader.
+/// Wants of a walk that has not found anything yet. Doubles with each look-up that finds all it looked for: the first
+/// nodes of a Dag have many neighbours, none of which is needed before all that is below the first.
+const FIRST_WANTS: usize = 4;
+
+/// Bytes that a walk may be ahead of its reader as long as everything is at hand.
+const AT_HAND_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// How far a walk may run ahead of its reader while it waits for peers.
 const BUDGET: Budget = Budget { wants: 4 * BITSWAP_WANTS_SENT_PER_PEER_MAX, bytes: WALK_BYTES_MAX };
 
 /// A planner with what it takes to run it.
@@ -41,11 +51,22 @@ pub(crate) struct Driver<P: Planner> {
     queued: VecDeque<Want>,
     /// Asked of the session and not yet answered.
     asked: usize,
+    /// Wants that may be open as long as everything is at hand.
+    ahead: usize,
     /// Whether what is read is likely to be read again.
     reuse: Reuse,
     /// Here, and left in the store until there is room or their turn comes.
-    aside: HashSet<Cid>,
+    aside: HashMap<Cid, Aside>,
+    /// How many there ever were.
+    set_aside: u64,
     over: bool,
+}
+
+/// A block that was left in the store.
+struct Aside {
+    /// The blocks that were left there before it.
+    order: u64,
+    bytes: u64,
 }
 
 impl<P> Driver<P>
@@ -59,8 +80,10 @@ where
             session: None,
             queued: VecDeque::new(),
             asked: 0,
+            ahead: FIRST_WANTS,
             reuse: Reuse::Once,
-            aside: HashSet::new(),
+            aside: HashMap::new(),
+            set_aside: 0,
             over: false,
         }
     }
@@ -91,7 +114,7 @@ where
             if self.planner.is_done() {
                 return Ok(None);
             }
-            self.queued.extend(self.planner.wants(BUDGET));
+            self.queued.extend(self.planner.wants(self.budget()));
             self.take_up();
             if !self.queued.is_empty() {
                 self.turn_to_reader();
@@ -104,38 +127,62 @@ where
         }
     }
 
+    /// How far the walk may run ahead now.
+    const fn budget(&self) -> Budget {
+        if self.asked > 0 { BUDGET } else { Budget { wants: self.ahead, bytes: AT_HAND_BYTES_MAX } }
+    }
+
     /// Looks up a slice of what is wanted at hand and asks the session for what is not there.
     async fn look_up(&mut self) -> Result<(), ReadError> {
         let (found, missing) = look_up(&self.source, &mut self.queued, self.reuse).await?;
         for block in found {
             self.give(block)?;
         }
-        if !missing.is_empty() {
+        if missing.is_empty() {
+            self.ahead = (2 * self.ahead).min(TURN_WANTS);
+        } else {
             self.asked += missing.len();
             self.session.get_or_insert_with(|| self.source.session()).want(missing);
         }
         Ok(())
     }
 
-    /// Begins with what the walk's reader waits for. A walk asks for a node's neighbours before it knows what is
-    /// below the node: taken in the order of asking, a whole level would be in memory before the first leaf leaves.
+    /// Puts what is wanted into read order, and what the walk's reader waits for in front. A walk asks for a node's
+    /// neighbours before it knows what is below the node: taken in the order of asking, a whole level would be in
+    /// memory before the first leaf leaves.
     fn turn_to_reader(&mut self) {
-        let awaited =
-            self.planner.awaited().filter(|&cid| self.queued.front().is_some_and(|want| want.cid != *cid));
-        if let Some(at) = awaited.and_then(|cid| self.queued.iter().position(|want| want.cid == *cid)) {
-            self.queued.rotate_left(at);
+        let queued = self.queued.make_contiguous();
+        queued.sort_by_key(|want| Reverse(want.priority));
+        let awaited = self.planner.awaited();
+        if let Some(at) = awaited.and_then(|cid| queued.iter().position(|want| want.cid == *cid)) {
+            queued[..=at].rotate_right(1);
         }
     }
 
-    /// Queues what was left in the store: all of it once there is room, else what the walk waits for.
+    /// Queues what was left in the store: as much as there is room for, else what the walk waits for.
     fn take_up(&mut self) {
         if self.aside.is_empty() {
             return;
         }
-        if self.planner.held() <= WALK_HELD_BYTES_MAX / 2 {
-            self.queued.extend(self.aside.drain().map(|cid| Want::new(cid, 1)));
-        } else if let Some(cid) = self.planner.awaited()
-            && let Some(cid) = self.aside.take(cid)
+        let held = self.planner.held();
+        if held <= WALK_HELD_BYTES_MAX / 2 {
+            let mut aside: Vec<_> =
+                self.aside.iter().map(|(cid, aside)| (aside.order, aside.bytes, cid)).collect();
+            aside.sort_unstable();
+            let mut room = WALK_HELD_BYTES_MAX - held;
+            let fits = |&&(_, bytes, _): &&(u64, u64, &Cid)| {
+                let before = room;
+                room = room.saturating_sub(bytes);
+                before > 0
+            };
+            let taken: Vec<Cid> = aside.iter().take_while(fits).map(|(_, _, cid)| (*cid).clone()).collect();
+            for cid in taken {
+                self.aside.remove(&cid);
+                self.queued.push_back(Want::new(cid, i32::MAX));
+            }
+        }
+        if let Some(cid) = self.planner.awaited()
+            && let Some((cid, _)) = self.aside.remove_entry(cid)
         {
             self.queued.push_front(Want::new(cid, i32::MAX));
         }
@@ -144,8 +191,10 @@ where
     /// Gives the walk a block, or leaves it where it is stored.
     fn give(&mut self, block: Block) -> Result<(), ReadError> {
         let is_full = self.planner.held() > WALK_HELD_BYTES_MAX;
-        if is_full && self.planner.awaited().is_some_and(|awaited| awaited != block.cid()) {
-            self.aside.insert(block.into_parts().0);
+        if is_full && self.planner.awaited() != Some(block.cid()) {
+            let (order, bytes) = (self.set_aside, block.data().len() as u64);
+            self.set_aside += 1;
+            self.aside.insert(block.into_parts().0, Aside { order, bytes });
             return Ok(());
         }
         self.planner.give(block).map_err(ReadError::plan)
@@ -243,3 +292,94 @@ pub(crate) async fn single<P: Planner>(planner: P, source: &NodeSource) -> Resul
 
 /// A stream of results, as the doors take it.
 pub type Stream<T> = BoxStream<'static, Result<T, ReadError>>;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use ipse_base::{AbsentReason, BlockSink, Codec, HashCode, Multihash};
+    use ipse_dag::{Leaves, PbLink, PbNode, Visit, Walk, WalkError, WalkOptions};
+    use ipse_store::{Repo, Store, StoreOptions};
+
+    use super::*;
+
+    /// A walk that tells the most that it held.
+    struct Watched {
+        walk: Walk,
+        most: Arc<AtomicU64>,
+    }
+
+    impl Planner for Watched {
+        type Item = Visit;
+        type Error = WalkError;
+
+        fn wants(&mut self, budget: Budget) -> Vec<Want> {
+            self.walk.wants(budget)
+        }
+
+        fn give(&mut self, block: Block) -> Result<(), WalkError> {
+            let given = self.walk.give(block);
+            self.most.fetch_max(self.walk.held(), Ordering::Relaxed);
+            given
+        }
+
+        fn absent(&mut self, cid: &Cid, reason: AbsentReason) -> Result<(), WalkError> {
+            self.walk.absent(cid, reason)
+        }
+
+        fn poll_out(&mut self) -> Option<Visit> {
+            self.walk.poll_out()
+        }
+
+        fn is_done(&self) -> bool {
+            self.walk.is_done()
+        }
+
+        fn held(&self) -> u64 {
+            self.walk.held()
+        }
+
+        fn awaited(&self) -> Option<&Cid> {
+            self.walk.awaited()
+        }
+    }
+
+    fn node(store: &Store, below: &[Cid]) -> Cid {
+        let link = |cid: &Cid| PbLink { cid: cid.clone(), name: None, tsize: None };
+        let node = PbNode { data: None, links: below.iter().map(link).collect() };
+        let block = Block::hash(Codec::DAG_PB, HashCode::SHA2_256, node.encode()).unwrap();
+        store.put(std::slice::from_ref(&block)).unwrap();
+        block.into_parts().0
+    }
+
+    #[tokio::test]
+    async fn a_walk_over_what_is_here_does_not_hold_a_whole_level() {
+        let folder = tempfile::tempdir().unwrap();
+        let repo = Repo::init(&folder.path().join("repository"), b"{}", b"{}").unwrap();
+        let store = Store::open_in(repo, StoreOptions::new(|_, _| Ok(Vec::new()))).unwrap();
+        let (mut nodes, mut order) = (Vec::new(), Vec::new());
+        for number in 0..64_u32 {
+            // Leaves are visited by name alone, and need not be here.
+            let leaf = |leaf: u32| {
+                let digest = [number.to_be_bytes(), leaf.to_be_bytes()].concat().repeat(4);
+                Cid::v1(Codec::RAW, Multihash::wrap(HashCode::SHA2_256, &digest).unwrap())
+            };
+            let leaves: Vec<Cid> = (0..2000).map(leaf).collect();
+            nodes.push(node(&store, &leaves));
+            order.extend(nodes.last().into_iter().cloned().chain(leaves));
+        }
+        let root = node(&store, &nodes);
+        order.insert(0, root.clone());
+
+        let most = Arc::new(AtomicU64::new(0));
+        let options = WalkOptions { leaves: Leaves::Name, ..WalkOptions::default() };
+        let walk = Watched { walk: Walk::new(vec![root], options), most: Arc::clone(&most) };
+        let visits: Vec<_> = Driver::new(walk, NodeSource::new(store, None)).into_stream().collect().await;
+        let visited: Vec<Cid> = visits.into_iter().map(|visit| visit.unwrap().cid).collect();
+        assert!(visited == order);
+        // All nodes with their links take 20 MiB.
+        let (most, turn) = (most.load(Ordering::Relaxed), 4 * TURN_BYTES as u64);
+        assert!(most < AT_HAND_BYTES_MAX + turn, "{most}");
+    }
+}

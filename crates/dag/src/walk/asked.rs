@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound::{Excluded, Unbounded};
 
 use ipse_base::limits::BLOCK_BYTES_MAX;
-use ipse_base::{Cid, Want};
+use ipse_base::{Cid, Codec, Want};
 
 use super::frontier::{BranchId, Path};
 use crate::Link;
 
-/// What a block is taken to have where its parent does not tell: about a node of 174 links, in bytes.
+/// What a block is taken to need before any has come: about a node of 174 links, in bytes.
 const GUESSED_BYTES: u64 = 16 * 1024;
 
 /// Priorities of neighbours in read order lie this far apart, so that what is found between them fits in.
@@ -31,6 +31,22 @@ struct Open {
     bytes: u64,
 }
 
+/// What blocks of a kind have needed in this walk, in bytes.
+struct Need(u64);
+
+impl Need {
+    fn learn(&mut self, bytes: u64) {
+        // Up at once and down slowly: the guess is there to bound what comes.
+        self.0 = bytes.max(self.0 - self.0 / 8);
+    }
+}
+
+impl Default for Need {
+    fn default() -> Self {
+        Self(GUESSED_BYTES)
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Asked {
     open: HashMap<Cid, Open>,
@@ -39,6 +55,8 @@ pub(super) struct Asked {
     bytes: u64,
     places: usize,
     last: Option<i32>,
+    leaves: Need,
+    nodes: Need,
 }
 
 impl Asked {
@@ -46,7 +64,7 @@ impl Asked {
         self.open.len()
     }
 
-    /// Bytes that are on their way, as far as parents tell.
+    /// Bytes that what is on its way will need, as far as one can tell.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -71,7 +89,11 @@ impl Asked {
     pub(super) fn ask(&mut self, path: Path, place: Place, link: &Link) -> Want {
         // A size over the limit is that of a whole Dag; the node on top of it is small.
         let size_hint = link.tsize.filter(|&bytes| bytes <= BLOCK_BYTES_MAX as u64);
-        let bytes = size_hint.unwrap_or(GUESSED_BYTES);
+        // What a parent tells is exact for a leaf alone: a node on top of a Dag is smaller, but its links take memory.
+        let bytes = match (is_leaf(&link.cid), size_hint) {
+            (true, hint) => hint.unwrap_or(self.leaves.0),
+            (false, _) => self.nodes.0,
+        };
         let priority = self.priority(&path);
         self.priorities.insert(path.clone(), priority);
         self.open.insert(link.cid.clone(), Open { places: vec![place], path, bytes });
@@ -89,6 +111,12 @@ impl Asked {
         Some(open.places)
     }
 
+    /// Takes note of what a block that has come needs; what comes next is taken to be like it.
+    pub(super) fn learn(&mut self, cid: &Cid, bytes: u64) {
+        let need = if is_leaf(cid) { &mut self.leaves } else { &mut self.nodes };
+        need.learn(bytes);
+    }
+
     /// A priority between those of the neighbours in read order.
     fn priority(&mut self, path: &Path) -> i32 {
         let path = &path[..];
@@ -104,4 +132,8 @@ impl Asked {
             }
         }
     }
+}
+
+fn is_leaf(cid: &Cid) -> bool {
+    cid.codec() == Codec::RAW
 }

@@ -25,7 +25,7 @@ impl Default for Hold {
 }
 
 impl Hold {
-    fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         let block = self.block.as_ref().map_or(0, |block| block.data().len());
         (block + self.links.len() * LINK_BYTES) as u64
     }

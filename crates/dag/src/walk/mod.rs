@@ -6,6 +6,10 @@
 //! child that has arrived goes before later siblings. Whatever the scout overlooks, the reader asks for when it
 //! gets there, so the scout may be bounded without any result depending on it.
 //!
+//! Memory: [`Fingerprints`](crate::Fingerprints) of what was visited, 15 to 30 bytes a block where each is visited
+//! once, 20 to 40 where depth is bounded too, none otherwise: a walk over 10⁸ blocks takes 2 to 3 GiB for them. Beside
+//! that the links of the nodes between a root and the reader, some 100 bytes each, and what the budget allows.
+//!
 //! A walk asks for identity Cids as for any other; whoever drives it answers with
 //! [`Block::implied_by`](ipse_base::Block::implied_by).
 
@@ -253,11 +257,9 @@ impl Walk {
             Ok(links) => links.into(),
             Err(source) => return Err(WalkError::Decode { cid, source }),
         };
-        self.held.put(
-            &cid,
-            Hold { block: Some(block), absent: false, links: Arc::clone(&links) },
-            places.len(),
-        );
+        let hold = Hold { block: Some(block), absent: false, links: Arc::clone(&links) };
+        self.asked.learn(&cid, hold.bytes());
+        self.held.put(&cid, hold, places.len());
         for place in places {
             self.expand(place, &cid, Arc::clone(&links));
         }

@@ -11,8 +11,8 @@ use super::DagError;
 use super::intake::Intake;
 use crate::{Node, PinProgress};
 
-/// Pieces of archives on their way in.
-const INPUTS_QUEUED: usize = 16;
+/// Pieces of archives on their way in. A door pushes what it reads at a time, up to half a mebibyte.
+const INPUTS_QUEUED: usize = 4;
 /// Roots of one import; an archive that names more is taken in and its further roots are not pinned.
 const ROOTS_MAX: usize = 65_536;
 
