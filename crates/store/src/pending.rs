@@ -17,8 +17,9 @@ use crate::log::NewRecord;
 use crate::place::{Place, Position};
 use crate::record::{Header, RecordKind};
 
-/// What one entry takes, roughly: key, place and the map's own overhead.
-const BLOCK_ENTRY_BYTES: usize = 144;
+/// What one entry takes, roughly: key, place and the map's own overhead. A generation of so many blocks, and a batch
+/// that goes in before it is found to be full, still fit into a map of 2¹⁶ slots; with a few more it would double.
+const BLOCK_ENTRY_BYTES: usize = 160;
 /// A generation that is larger must be flushed before more goes in. There are two of them.
 pub(crate) const GENERATION_BYTES_MAX: usize = INDEX_PENDING_BYTES_MAX / 2;
 
