@@ -55,11 +55,12 @@ impl<'a> Session<'a> {
         persona: Persona,
         console: &'a mut Console,
         line: &CommandLine,
-        inputs: Inputs,
+        mut inputs: Inputs,
         log: Arc<Log>,
     ) -> Self {
         let mut invocation = line.invocation.clone();
-        invocation.arguments.clone_from(&inputs.strings);
+        // Moved: there may be a million of them.
+        invocation.arguments = std::mem::take(&mut inputs.strings);
         if line.local_bool("local") {
             invocation.set("offline", OptionValue::Bool(true));
         }
@@ -159,7 +160,8 @@ impl<'a> Session<'a> {
     pub(crate) async fn send(&mut self, upload: Upload) -> Result<Answer, CliError> {
         let request = self.request()?.header(CONTENT_TYPE, &upload.content_type);
         let request = request.body(upload.body).map_err(CliError::Request)?;
-        if self.door.is_none() {
+        // A connection to a daemon carries one request.
+        if !matches!(self.door, Some(Door::Here(_))) {
             self.door = Some(self.open_door().await?);
         }
         match &mut self.door {

@@ -48,6 +48,34 @@ fn a_folder_is_counted_listed_and_pinned_as_a_whole() {
 }
 
 #[test]
+fn pins_are_set_and_removed_in_parts_each_acknowledged_by_itself() {
+    let (home, cid) = filled();
+    let daemon = home.daemon();
+    let refs = home.ipfs(&["refs", "-r", "-u", &cid]).good();
+    // More bytes of paths than one request is about.
+    let long = |cid: &str| format!("/ipfs/{cid}{}\n", "/".repeat(15_000));
+    let paths: String = refs.lines().map(long).collect();
+    let told = home.ipfs_with(&["pin", "add", "-r=false", "--enc=json"], paths.as_bytes()).good();
+    assert_eq!(told.lines().count(), 2, "{told}");
+    // What is named twice, however far apart, is removed once.
+    let twice = paths.clone() + &paths;
+    let removed = home.ipfs_with(&["pin", "rm"], twice.as_bytes()).good();
+    assert_eq!(removed.lines().count(), 307);
+    // The last of all is not here: all before it stay pinned, and those of the first part are told.
+    let missing = paths.clone() + &long("bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e");
+    let failed =
+        home.ipfs_with(&["pin", "add", "-r=false", "--offline", "--timeout=60s"], missing.as_bytes());
+    assert!(!failed.ok && failed.err.contains("could not find"), "{}", failed.err);
+    assert!((1..307).contains(&String::from_utf8_lossy(&failed.out).lines().count()));
+    drop(daemon);
+    // Without a daemon it is one node for all parts.
+    let direct = home.ipfs(&["pin", "ls", "--type=direct", "-q"]).good();
+    assert_eq!(lines(&direct), lines(&refs));
+    assert_eq!(home.ipfs_with(&["pin", "rm"], paths.as_bytes()).good().lines().count(), 307);
+    assert!(home.ipfs_with(&["pin", "add"], b"").bad().contains("required"));
+}
+
+#[test]
 fn an_archive_of_what_is_here() {
     let (home, cid) = filled();
     let whole = home.ipfs(&["dag", "export", "-p=false", &cid]);

@@ -11,6 +11,11 @@ pub(crate) const PIN: Command =
     Command::group("pin", "Keep data from garbage collection.", &[ADD, RM, LS, UPDATE, VERIFY]);
 
 const ADD: Command = Command::new("add", "Pin objects, fetching what is missing.")
+    .help(
+        "Any number of them, in their order. What is printed as pinned survives a power cut. Many are asked for in \
+         several requests, each of which is acknowledged by itself: where one can't be pinned, or the command is \
+         ended, those before it stay pinned.",
+    )
     .arguments(&[Argument::required("ipfs-path", "Paths of the objects.").variadic().stdin()])
     .options(&[
         OptionDef::bool(&["recursive", "r"], "Pin all that is below them, too.").default("true"),
@@ -19,6 +24,10 @@ const ADD: Command = Command::new("add", "Pin objects, fetching what is missing.
     ]);
 
 const RM: Command = Command::new("rm", "Remove pins.")
+    .help(
+        "Any number of them, in their order. Many are asked for in several requests: where one is not pinned, or the \
+         command is ended, those before it are removed, and what is printed is.",
+    )
     .arguments(&[Argument::required("ipfs-path", "Paths of the pinned objects.").variadic().stdin()])
     .options(&[OptionDef::bool(&["recursive", "r"], "The pins are recursive ones.").default("true")]);
 

@@ -55,7 +55,9 @@ pub(crate) async fn run(session: &mut Session<'_>) -> Result<(), CliError> {
     }
     // The reference node shows these two as text whatever was asked for.
     let always_text = session.persona == Persona::Ipfs && matches!(path.as_slice(), ["add" | "ls"]);
-    if session.wants_json() && !always_text {
+    // These ask several times.
+    let in_parts = matches!(path.as_slice(), ["pin", "add" | "rm"]);
+    if session.wants_json() && !always_text && !in_parts {
         let mut answer = session.ask().await?;
         return raw_lines(&mut answer, session.console).await;
     }

@@ -1,12 +1,12 @@
 //! Standard input in place of arguments.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 
-/// Most bytes of arguments that are read from standard input.
-const LINES_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Most bytes of arguments that are read from standard input, all of which are held: 17 million CIDs.
+const LINES_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// The line for people who wonder why nothing happens: only where a terminal, or another device, is the input.
 pub(crate) fn announce() -> Option<&'static str> {
@@ -17,10 +17,18 @@ pub(crate) fn announce() -> Option<&'static str> {
 
 /// The lines of standard input without their ends; empty ones are left out.
 pub(crate) fn lines() -> io::Result<Vec<String>> {
-    let mut text = String::new();
-    let read = io::stdin().lock().take(LINES_BYTES_MAX + 1).read_to_string(&mut text)?;
-    if read as u64 > LINES_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "too many arguments on standard input"));
+    let mut input = io::stdin().lock().take(LINES_BYTES_MAX + 1);
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    while input.read_line(&mut line)? > 0 {
+        let text = line.trim_end();
+        lines.extend((!text.is_empty()).then(|| text.to_owned()));
+        line.clear();
     }
-    Ok(text.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+    if input.limit() == 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "more than 1 GiB of arguments on standard input; give them in parts",
+        ));
+    }
+    Ok(lines)
 }
