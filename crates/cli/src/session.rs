@@ -191,11 +191,16 @@ impl<'a> Session<'a> {
             return Ok(Door::Daemon(connection));
         }
         if let Some(address) = Node::api_address(&self.repository) {
-            let address: ApiAddress = address.parse()?;
-            match Connection::open(&address).await {
+            let connection = match address.parse::<ApiAddress>() {
+                Ok(address) => Connection::open(&address).await,
+                Err(error) => Err(error),
+            };
+            match connection {
                 Ok(connection) => return Ok(Door::Daemon(connection)),
-                // A file that a killed daemon left behind.
-                Err(CliError::Connect { .. }) if Node::is_initialized(&self.repository) => {}
+                // A file that a killed daemon left behind, or that a power cut left half written. Where a daemon runs
+                // all the same, it has the lock.
+                Err(CliError::Connect { .. } | CliError::Address(_))
+                    if Node::is_initialized(&self.repository) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -43,6 +43,12 @@ fn what_a_killed_daemon_leaves_is_in_nobodys_way() {
     let api = fs::read_to_string(home.repository().join("api")).unwrap();
     // Commands go on without a daemon, and the next daemon takes the files over.
     assert_eq!(home.ipfs(&["cat", cid.trim()]).good(), "one");
+    // Neither a power cut's half of an address nor nothing keeps them from it.
+    for cut in ["/ip4/127.0", ""] {
+        fs::write(home.repository().join("api"), cut).unwrap();
+        assert_eq!(home.ipfs(&["cat", cid.trim()]).good(), "one");
+    }
+    fs::write(home.repository().join("api"), &api).unwrap();
     home.write("b", "two");
     home.ipfs(&["add", "-Q", "b"]).good();
     let _next = home.daemon();
