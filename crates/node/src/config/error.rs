@@ -8,6 +8,9 @@ pub enum ConfigError {
     /// Not JSON; the source names line and column.
     #[error("failure to decode config: {0}")]
     Malformed(#[source] serde_json::Error),
+    /// `ipse.json` is not JSON; the source names line and column.
+    #[error("failure to decode ipse.json: {0}")]
+    OwnMalformed(#[source] serde_json::Error),
     /// JSON, and not an object.
     #[error("failure to decode config: the file must hold one JSON object")]
     NotAnObject,
@@ -41,6 +44,8 @@ pub enum ConfigError {
     UnknownProfile(String),
 }
 
+const OWN_HINT: &str = "correct the file `ipse.json` in the repository, or write {} into it for the defaults";
+
 impl ErrorKind for ConfigError {
     fn kind(&self) -> Kind {
         match self {
@@ -53,9 +58,8 @@ impl ErrorKind for ConfigError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::WrongType { key, .. } if key.starts_with("Scrub.") => {
-                "correct the file `ipse.json` in the repository, or empty it to {} for the defaults".into()
-            }
+            Self::OwnMalformed(_) => OWN_HINT.into(),
+            Self::WrongType { key, .. } if key.starts_with("Scrub.") => OWN_HINT.into(),
             Self::Malformed(_) | Self::NotAnObject | Self::WrongType { .. } => {
                 "correct the file `config` in the repository, or start from `config show`".into()
             }

@@ -26,7 +26,7 @@ impl OwnSettings {
     /// # Errors
     /// [`ConfigError`], naming the key.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
-        let value: Value = serde_json::from_slice(bytes).map_err(ConfigError::Malformed)?;
+        let value: Value = serde_json::from_slice(bytes).map_err(ConfigError::OwnMalformed)?;
         let mut settings = Self::default();
         if let Some(days) = value.pointer("/Scrub/IntervalDays").filter(|days| !days.is_null()) {
             let wrong = || ConfigError::WrongType {
@@ -43,6 +43,8 @@ impl OwnSettings {
 
 #[cfg(test)]
 mod tests {
+    use ipse_base::ErrorKind;
+
     use super::*;
 
     #[test]
@@ -53,7 +55,8 @@ mod tests {
         let off = OwnSettings::parse(br#"{"Scrub":{"IntervalDays":0}}"#).unwrap();
         assert_eq!(off.scrub_days, 0);
         for text in ["", "[", r#"{"Scrub":{"IntervalDays":-1}}"#, r#"{"Scrub":{"IntervalDays":"30"}}"#] {
-            assert!(OwnSettings::parse(text.as_bytes()).is_err(), "{text}");
+            let error = OwnSettings::parse(text.as_bytes()).unwrap_err();
+            assert!(error.hint().is_some_and(|hint| hint.contains("ipse.json")), "{text}: {error}");
         }
     }
 }
