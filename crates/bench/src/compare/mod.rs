@@ -51,6 +51,9 @@ pub(crate) struct Options {
     /// Number of pins in the group `pins`
     #[arg(long, default_value_t = 1_000_000)]
     pins: u64,
+    /// Number of leaves in the group `walks`
+    #[arg(long, default_value_t = 1_000_000)]
+    walks: u64,
     /// Seconds of each load on a gateway
     #[arg(long, default_value_t = 4)]
     load: u32,

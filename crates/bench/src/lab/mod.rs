@@ -1,5 +1,6 @@
 //! The laboratory: programs under test, their children, what they are fed with, and the machine's own limits.
 
+pub(crate) mod archive;
 pub(crate) mod boxo;
 pub(crate) mod command;
 pub(crate) mod content;

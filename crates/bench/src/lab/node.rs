@@ -98,6 +98,17 @@ impl Node {
         self.named(command::run(&mut self.command(args), Some(input), Output::Counted))
     }
 
+    /// Exports a Dag into a file.
+    pub(crate) fn export(&self, root: &str, path: &Path) -> Outcome<Ran> {
+        // The shell's redirection, so that nobody reads for the program.
+        let parts = self.command(&["dag", "export", "--progress=false", root]);
+        let mut export = Command::new("sh");
+        export.args(["-c", "exec \"$0\" \"$@\" > \"$ARCHIVE\""]);
+        export.arg(parts.get_program()).args(parts.get_args());
+        export.envs(parts.get_envs().filter_map(|(key, value)| Some((key, value?)))).env("ARCHIVE", path);
+        self.named(command::run(&mut export, None, Output::Null))
+    }
+
     fn named<T>(&self, outcome: Outcome<T>) -> Outcome<T> {
         outcome.map_err(|failure| format!("{}: {failure}", self.program.name).into())
     }

@@ -79,12 +79,7 @@ fn archive(round: &mut Round, node: &Node, root: &str, blocks: usize) -> Outcome
     let car = round.bench.folder().join("archive.car");
     let path = car.to_str().ok_or("a folder that is not UTF-8")?;
     settle();
-    // The shell's redirection, so that nobody reads for the program.
-    let mut export = std::process::Command::new("sh");
-    let parts = node.command(&["dag", "export", "--progress=false", root]);
-    export.args(["-c", "exec \"$0\" \"$@\" > \"$ARCHIVE\""]).arg(parts.get_program()).args(parts.get_args());
-    export.envs(parts.get_envs().filter_map(|(key, value)| Some((key, value?)))).env("ARCHIVE", path);
-    let ran = crate::lab::command::run(&mut export, None, crate::lab::command::Output::Null)?;
+    let ran = node.export(root, &car)?;
     round.record("many.export", blocks as f64 / ran.seconds);
     if round.wants("many.import") {
         let other = round.node("import")?;

@@ -11,6 +11,7 @@ mod pins;
 mod shaped;
 mod small;
 mod start;
+mod walks;
 
 use super::bench::Bench;
 use super::round::{Limits, Round};
@@ -41,6 +42,7 @@ pub(crate) const ALL: &[Group] = &[
     start::GROUP,
     many::GROUP,
     pins::GROUP,
+    walks::GROUP,
 ];
 
 const MIB: f64 = 1_048_576.0;
