@@ -76,9 +76,9 @@ pub const CAR_HEADER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Longest name of a pin, in bytes (as in the reference node).
 pub const PIN_NAME_BYTES_MAX: usize = 255;
 
-/// Names that a list of pinned blocks remembers at once; more blocks are listed in several passes. Somewhat less than
-/// what tables of a mebi-entry together hold before they grow: 13 MiB.
-pub const PIN_LIST_NAMES_MAX: usize = 880_000;
+/// Names that a list of pinned blocks remembers at once; more blocks are listed in several passes. In 22 bytes
+/// each that is 13 MiB.
+pub const PIN_LIST_NAMES_MAX: usize = 640_000;
 
 /// Links in view of a walk over pinned blocks, as in all walks.
 pub const PIN_LIST_LINKS_MAX: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! Seen: which blocks a walk has visited, in 15 to 30 bytes each, and a few more where depth is bounded.
+//! Seen: which blocks a walk has visited, in some 22 bytes each, and a few more where depth is bounded.
 
 use ipse_base::Cid;
 

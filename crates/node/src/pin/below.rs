@@ -20,12 +20,12 @@ const PINNED_HELD_MAX: usize = 2 * PIN_LIST_NAMES_MAX;
 
 /// The blocks below recursive pins, a page at a time. Reads only what is here; leaves are not read.
 ///
-/// Memory: what was listed is remembered in 15 bytes a name, and for no more than
+/// Memory: what was listed is remembered in 22 bytes a name, and for no more than
 /// [`PIN_LIST_NAMES_MAX`] blocks at a time. Where the store holds more, names are divided by their fingerprints into
 /// equal shares, and each share is a pass of its own over all inner nodes; inner nodes are remembered in each pass.
 /// The links of the nodes that the walk is inside of are bounded by [`PIN_LIST_LINKS_MAX`]. So a list of any
-/// length takes about 32 MiB, and 15 to 30 bytes for each pin, for up to 1.8 million of them; what grows with the store
-/// is time, by one walk of the inner nodes for each further million blocks.
+/// length takes about 32 MiB, and 22 bytes for each pin, for up to 1.3 million of them; what grows with the store
+/// is time, by one walk of the inner nodes for each further 640,000 blocks.
 ///
 /// Order: a pass lists its share in read order (depth first, a node before its links), pin by pin in the order of
 /// their hashes.
