@@ -16,6 +16,10 @@ const INPUTS_QUEUED: usize = 4;
 /// Roots of one import; an archive that names more is taken in and its further roots are not pinned.
 const ROOTS_MAX: usize = 65_536;
 
+/// After so many blocks the allocator has free what their intake needed, tens of mebibytes in pieces that the walk over
+/// them can't use.
+const MANY_BLOCKS: u64 = 100_000;
+
 /// How to take archives in.
 #[derive(Debug, Clone, Copy)]
 pub struct DagImportOptions {
@@ -149,6 +153,10 @@ impl Import {
         self.intake.finish().await?;
         self.node.commit().await?;
         if self.options.pin_roots {
+            if self.blocks > MANY_BLOCKS {
+                let given = tokio::task::spawn_blocking(crate::memory::give_back);
+                given.await.map_err(|_| DagError::Stopping)?;
+            }
             for cid in std::mem::take(&mut self.roots) {
                 let pinned =
                     self.node.pin_add(vec![cid.clone()], true, None, Arc::new(PinProgress::default())).await;
