@@ -375,7 +375,8 @@ mod tests {
         let most = Arc::new(AtomicU64::new(0));
         let options = WalkOptions { leaves: Leaves::Name, ..WalkOptions::default() };
         let walk = Watched { walk: Walk::new(vec![root], options), most: Arc::clone(&most) };
-        let visits: Vec<_> = Driver::new(walk, NodeSource::new(store, None)).into_stream().collect().await;
+        let visits: Vec<_> =
+            Driver::new(walk, NodeSource::new(store, None, Arc::default())).into_stream().collect().await;
         let visited: Vec<Cid> = visits.into_iter().map(|visit| visit.unwrap().cid).collect();
         assert!(visited == order);
         // All nodes with their links take 20 MiB.
