@@ -1,11 +1,13 @@
 //! Addresses as people write them, and what came of dialing them in the words of the reference node.
 
 use std::error::Error;
+use std::io;
 use std::net::IpAddr;
 
 use ipse_base::PeerId;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
+use rustix::io::Errno;
 
 use crate::error::ConnectError;
 
@@ -84,13 +86,24 @@ pub(crate) fn dial_failure(address: &Multiaddr, error: &(dyn Error + 'static)) -
     }
 }
 
-/// The innermost error: the system's own words where it came from the system.
-fn root_reason(error: &(dyn Error + 'static)) -> String {
+/// The innermost error.
+fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut root = error;
     while let Some(source) = root.source() {
         root = source;
     }
-    let text = root.to_string();
+    root
+}
+
+/// Whether the port that a dial should have left from is in use. The transports wrap what the system said in types
+/// that can't be named, so that its number is left only in its words.
+pub(crate) fn is_port_taken(error: &(dyn Error + 'static)) -> bool {
+    root(error).to_string() == io::Error::from(Errno::ADDRINUSE).to_string()
+}
+
+/// The system's own words where an error came from the system.
+fn root_reason(error: &(dyn Error + 'static)) -> String {
+    let text = root(error).to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut chars = text.chars();
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()

@@ -17,7 +17,7 @@ use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, Swarm, SwarmBuilder, identify, mdns, ping, tcp};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::address::{dial_failure, without_peer};
+use crate::address::{dial_failure, is_port_taken, without_peer};
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::error::{ConnectError, PeerError, StartError};
 use crate::exchange::Event;
@@ -53,6 +53,8 @@ pub(crate) enum Command {
 /// Someone who waits for a connection.
 struct Dial {
     peer: PeerId,
+    /// Where to dial once more, from a port of its own.
+    again: Option<Vec<Multiaddr>>,
     reply: oneshot::Sender<Result<(), ConnectError>>,
 }
 
@@ -180,14 +182,35 @@ impl SwarmTask {
             return;
         }
         // Whatever the swarm thinks: a connection that is being closed must not pass for one.
-        let dial = DialOpts::peer_id(theirs).addresses(addresses).condition(PeerCondition::Always).build();
-        let id = dial.connection_id();
-        match self.swarm.dial(dial) {
+        let opts = DialOpts::peer_id(theirs).addresses(addresses.clone()).condition(PeerCondition::Always);
+        self.dial(opts.build(), Dial { peer, again: Some(addresses), reply });
+    }
+
+    fn dial(&mut self, opts: DialOpts, dial: Dial) {
+        let id = opts.connection_id();
+        match self.swarm.dial(opts) {
             Ok(()) => {
-                self.dials.insert(id, Dial { peer, reply });
+                self.dials.insert(id, dial);
             }
             Err(error) => {
-                let _ = reply.send(Err(connect_failure(peer, &error)));
+                // Whoever asked may have left.
+                let _ = dial.reply.send(Err(connect_failure(dial.peer, &error)));
+            }
+        }
+    }
+
+    /// A dial failed. It left from the port that we listen on, so that peers learn it; another program may have
+    /// a connection from the same port of another of this machine's addresses, and then it can't.
+    fn dial_failed(&mut self, mut dial: Dial, error: &DialError) {
+        let theirs = peer::to_libp2p(&dial.peer);
+        match (dial.again.take().filter(|_| port_was_taken(error)), theirs) {
+            (Some(addresses), Some(theirs)) => {
+                let opts = DialOpts::peer_id(theirs).addresses(addresses).condition(PeerCondition::Always);
+                self.dial(opts.allocate_new_port().build(), dial);
+            }
+            _ => {
+                // Whoever asked may have left.
+                let _ = dial.reply.send(Err(connect_failure(dial.peer, error)));
             }
         }
     }
@@ -205,8 +228,7 @@ impl SwarmTask {
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 if let Some(dial) = self.dials.remove(&connection_id) {
-                    let failure = connect_failure(dial.peer, &error);
-                    let _ = dial.reply.send(Err(failure));
+                    self.dial_failed(dial, &error);
                 }
             }
             SwarmEvent::NewListenAddr { address, .. } => self.peers.listening(address),
@@ -315,6 +337,15 @@ fn first_of(event: &SwarmEvent<BehaviourEvent>) -> (Option<ListenerId>, Option<S
         ),
         _ => (None, None),
     }
+}
+
+/// Whether the port that a dial should have left from can't be used.
+fn port_was_taken(error: &DialError) -> bool {
+    let taken = |error: &TransportError<io::Error>| match error {
+        TransportError::Other(error) => is_port_taken(error),
+        TransportError::MultiaddrNotSupported(_) => false,
+    };
+    matches!(error, DialError::Transport(failures) if failures.iter().any(|(_, error)| taken(error)))
 }
 
 fn listen_failure(error: &TransportError<io::Error>) -> String {

@@ -173,3 +173,14 @@ async fn after_the_shutdown_everything_says_so() {
     assert!(matches!(client.net.connect(&server.address()).await, Err(ConnectError::Closed)));
     assert_eq!(client.net.bitswap_stat().await, ipse_net::Stat::default());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_can_not_be_dialed_from_is_no_hindrance() {
+    let (server, client) = (Party::start(TCP).await, Party::start(TCP).await);
+    let own = client.net.listen_addresses()[0].clone();
+    let port: u16 = own.rsplit('/').next().unwrap().parse().unwrap();
+    // Somebody else has the port of our listener at another address of this machine.
+    let _other = std::net::TcpListener::bind(("127.0.0.9", port)).unwrap();
+    within(20, client.connect(&server)).await;
+    within(10, until(|| server.net.peers().len() == 1)).await;
+}
