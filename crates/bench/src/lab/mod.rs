@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod boxo;
 pub(crate) mod command;
 pub(crate) mod content;
+pub(crate) mod disk;
 pub(crate) mod guard;
 pub(crate) mod http;
 pub(crate) mod limits;

@@ -5,6 +5,7 @@ mod cat;
 mod far;
 mod fetch;
 mod gateway;
+mod keep;
 mod many;
 mod mixed;
 mod pins;
@@ -39,6 +40,7 @@ pub(crate) const ALL: &[Group] = &[
     shaped::GROUP,
     mixed::GROUP,
     gateway::GROUP,
+    keep::GROUP,
     start::GROUP,
     many::GROUP,
     pins::GROUP,
