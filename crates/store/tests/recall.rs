@@ -64,3 +64,22 @@ fn the_real_disk_reads_what_the_page_cache_has() {
         assert_eq!(store.get(block.cid()).unwrap(), Some(block));
     }
 }
+
+#[test]
+fn what_a_sync_wrote_is_not_handed_to_the_disk_again() {
+    const MIB: usize = 1 << 20;
+    let store = open(&FakeDisk::new(1), StoreOptions { segment_bytes: 1 << 30, ..options() }).unwrap();
+    let begun = || store.counters().writebacks.get();
+    let put = |number| store.put_blocks(&[leaf(number, MIB)]).unwrap();
+    // The system would let go of it in memory, and the next reader would wait for the disk.
+    for number in 0..20 {
+        put(number);
+        if number % 4 == 3 {
+            store.commit_blocks().unwrap();
+        }
+    }
+    assert_eq!(begun(), 0);
+    // What nobody syncs is handed over in time.
+    (20..29).for_each(put);
+    assert_eq!(begun(), 1);
+}
