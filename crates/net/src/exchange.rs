@@ -249,7 +249,10 @@ impl Exchange {
                     counters.wantlists_out.one();
                     counters.wants_out.add(message.wantlist.len() as u64);
                     counters.wants_in_flight_peak.raise_to(self.client.in_flight() as u64);
-                    self.links.send(&peer, Job { token: Token::Wants(token), message, blocks: Vec::new() });
+                    self.links.send(
+                        &peer,
+                        Job { token: Token::Wants(token), message, blocks: Vec::new(), bytes: 0 },
+                    );
                 }
                 // The hash threads have delivered what arrived; this finds what became visible by another way.
                 ClientOutput::Deliver { session, cid } => {
@@ -267,9 +270,9 @@ impl Exchange {
         while let Some(output) = self.server.poll_output() {
             match output {
                 ServerOutput::Lookup { token, cids, .. } => self.look_up(token, cids),
-                ServerOutput::Send { token, peer, blocks, presences, pending_bytes } => {
+                ServerOutput::Send { token, peer, blocks, bytes, presences, pending_bytes } => {
                     let message = Message { presences, pending_bytes, ..Message::default() };
-                    self.links.send(&peer, Job { token: Token::Answer(token), message, blocks });
+                    self.links.send(&peer, Job { token: Token::Answer(token), message, blocks, bytes });
                 }
             }
         }

@@ -37,6 +37,8 @@ pub(crate) struct Job {
     pub(crate) message: Message,
     /// Blocks that go into the message; they are read when it is about to be written.
     pub(crate) blocks: Vec<Cid>,
+    /// Payload of these blocks, in bytes.
+    pub(crate) bytes: u64,
 }
 
 /// Someone who waits for the time that a ping took.

@@ -20,7 +20,7 @@ pub(crate) struct Loaded {
     pub(crate) payload_bytes: u64,
     /// Blocks that have gone since they were looked up, or can't be read.
     pub(crate) missing: Vec<Cid>,
-    /// For messages with payload.
+    /// For messages with payload beyond what is each peer's own.
     pub(crate) held: Option<Held>,
 }
 
@@ -36,19 +36,21 @@ impl Loading {
         Self::Ready(Box::new(Loaded::read(job, version, &*traffic.local)))
     }
 
-    /// Begins to read a message's payload into what is held for it.
+    /// Begins to read a message's payload into what is held for it, if it needs that.
     pub(crate) fn payload(
         job: Job,
         version: ProtocolVersion,
-        mut held: Held,
+        mut held: Option<Held>,
         traffic: &Arc<Traffic>,
     ) -> Self {
         traffic.counters.loads.one();
         let traffic = traffic.clone();
         Self::Reading(tokio::task::spawn_blocking(move || {
             let mut loaded = Loaded::read(job, version, &*traffic.local);
-            traffic.loads.settle(&mut held, loaded.len());
-            loaded.held = Some(held);
+            if let Some(held) = &mut held {
+                traffic.loads.settle(held, loaded.len());
+            }
+            loaded.held = held;
             loaded
         }))
     }

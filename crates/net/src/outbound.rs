@@ -25,7 +25,7 @@ use tokio::time::{Instant, timeout};
 use crate::exchange::Event;
 use crate::link::{Job, Link};
 use crate::loaded::{Loaded, Loading};
-use crate::loads::{Held, PATIENCE, Pace};
+use crate::loads::{self, Held, PATIENCE, Pace};
 use crate::traffic::Traffic;
 
 /// How long a stream without work stays open.
@@ -102,14 +102,17 @@ impl Writer {
                 loading.push_back(Loading::plain(job, self.version, &self.traffic));
                 continue;
             }
-            let held = if loading.is_empty() {
-                self.traffic.loads.reserve().await
-            } else if self.pace.is_quick() {
-                self.traffic.loads.try_reserve()
-            } else {
+            let held = if !loading.is_empty() {
+                let held = self.traffic.loads.try_reserve(job.bytes).filter(|_| self.pace.is_quick());
+                let Some(held) = held else { return self.link.put_back(job) };
+                Some(held)
+            } else if loads::is_own(job.bytes) {
                 None
+            } else {
+                let held = self.traffic.loads.reserve(job.bytes, self.pace).await;
+                let Some(held) = held else { return self.link.put_back(job) };
+                Some(held)
             };
-            let Some(held) = held else { return self.link.put_back(job) };
             loading.push_back(Loading::payload(job, self.version, held, &self.traffic));
         }
     }
@@ -123,17 +126,19 @@ impl Writer {
         ahead: &mut VecDeque<Loading>,
     ) -> Result<(), (Option<Job>, io::Error)> {
         let length = loaded.len();
-        let mut place = 0;
+        let (mut place, mut stuck) = (0, false);
         while place < length {
             let rest = length - place;
             let share = loaded.held.as_ref().map_or(rest, |held| self.pace.share(rest, held));
-            if share == rest {
+            // What is as small as a piece becomes one when it is stuck, so that it is not held without end.
+            if share == rest && !stuck {
                 match self.write_rest(stream, &loaded, &mut place).await {
-                    Ok(()) => {}
+                    Ok(is_stuck) => stuck = is_stuck,
                     Err(error) => return Err((Some(loaded.job), error)),
                 }
                 continue;
             }
+            stuck = false;
             let piece = loaded.copy(place, share);
             let Loaded { job, mut held, pieces, .. } = loaded;
             drop(pieces);
@@ -146,6 +151,9 @@ impl Writer {
                 Ok(count) => place += count,
                 Err(error) => return Err((Some(job), error)),
             }
+            if place == length {
+                return stream.flush().await.map_err(|error| (None, error));
+            }
             loaded = self.reload(job).await?;
             if loaded.len() != length {
                 let gone = io::Error::new(io::ErrorKind::NotFound, "a block has gone while it was written");
@@ -156,13 +164,13 @@ impl Writer {
         stream.flush().await.map_err(|error| (None, error))
     }
 
-    /// Writes all that is left, or returns when the stream has taken nothing for a while.
+    /// Writes all that is left, or returns true when the stream has taken nothing for a while.
     async fn write_rest(
         &mut self,
         stream: &mut (impl AsyncWrite + Unpin),
         loaded: &Loaded,
         place: &mut usize,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let patience = if loaded.held.is_some() { PATIENCE } else { STALL_MAX };
         let started = Instant::now();
         loop {
@@ -171,14 +179,14 @@ impl Writer {
                 if started.elapsed() < PATIENCE {
                     self.pace.took();
                 }
-                return Ok(());
+                return Ok(false);
             }
             match timeout(patience, stream.write(part)).await {
                 Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => *place += count?,
                 Err(_) if loaded.held.is_some() => {
                     self.pace.stuck();
-                    return Ok(());
+                    return Ok(true);
                 }
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             }
@@ -220,8 +228,10 @@ impl Writer {
     async fn reload(&self, job: Job) -> Result<Loaded, (Option<Job>, io::Error)> {
         self.traffic.counters.reloads.one();
         let closed = || io::Error::from(io::ErrorKind::BrokenPipe);
-        let Some(held) = self.traffic.loads.reserve().await else { return Err((Some(job), closed())) };
-        let loading = Loading::payload(job, self.version, held, &self.traffic);
+        let Some(held) = self.traffic.loads.reserve(job.bytes, self.pace).await else {
+            return Err((Some(job), closed()));
+        };
+        let loading = Loading::payload(job, self.version, Some(held), &self.traffic);
         loading.finished().await.ok_or_else(|| (None, closed()))
     }
 }

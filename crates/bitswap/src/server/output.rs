@@ -42,6 +42,8 @@ pub enum ServerOutput {
         /// Blocks to read and to put in: one large one, or about 256 KiB of small ones. The empty block is in
         /// no store; [`Block::implied_by`](ipse_base::Block::implied_by) makes it.
         blocks: Vec<Cid>,
+        /// Payload of these blocks, in bytes.
+        bytes: u64,
         /// HAVE and DONT_HAVE to put in.
         presences: Vec<Presence>,
         /// Bytes queued for the peer behind this message.

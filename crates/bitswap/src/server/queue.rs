@@ -322,7 +322,7 @@ impl Queue {
         }
         self.sending = Some(Sending { token, blocks: blocks.clone(), presences: answered, bytes });
         let pending_bytes = i32::try_from(self.block_bytes).unwrap_or(i32::MAX);
-        ServerOutput::Send { token, peer: self.peer.clone(), blocks, presences, pending_bytes }
+        ServerOutput::Send { token, peer: self.peer.clone(), blocks, bytes, presences, pending_bytes }
     }
 
     /// Settles the unfinished message; `None` if it is not this one.
