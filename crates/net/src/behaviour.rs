@@ -1,9 +1,10 @@
 //! What runs on every connection: libp2p's identify, ping, limits and mDNS, and our own handler.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipse_base::limits::QUIC_INBOUND_MAX;
 use libp2p::connection_limits::{self, ConnectionLimits};
@@ -12,8 +13,8 @@ use libp2p::core::{Endpoint, Multiaddr};
 use libp2p::identity::Keypair;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent,
-    ToSwarm,
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
+    THandlerOutEvent, ToSwarm,
 };
 use libp2p::{PeerId, identify, mdns, ping};
 
@@ -21,6 +22,7 @@ use crate::address::without_peer;
 use crate::handler::Handler;
 use crate::ip_limit::IpLimit;
 use crate::link::Link;
+use crate::offenders::{Machine, Offenders};
 use crate::options::NetOptions;
 use crate::peer;
 use crate::peers::{Direction, Peers};
@@ -65,7 +67,18 @@ impl Behaviour {
             quic: inbound.min(QUIC_INBOUND_MAX),
         };
         let protected = options.protected.iter().cloned().collect();
-        let places = Places::new(place_limits, protected, peers.clone(), traffic.counters.clone());
+        let offenders = Arc::new(Offenders::default());
+        let counters = traffic.counters.clone();
+        let ip_limit = IpLimit::new(options.connections_per_ip_max, offenders.clone(), counters.clone());
+        let places = Places::new(place_limits, protected, peers.clone(), counters, offenders.clone());
+        let links = Links {
+            traffic,
+            peers,
+            streams_max: options.inbound_streams_max,
+            offenders,
+            opening: None,
+            closes: VecDeque::new(),
+        };
         let identify = identify::Config::new(PROTOCOL_VERSION.into(), key.public())
             .with_agent_version(options.agent.clone())
             .with_push_listen_addr_updates(true)
@@ -77,9 +90,9 @@ impl Behaviour {
         });
         Self {
             limits: connection_limits::Behaviour::new(limits),
-            ip_limit: IpLimit::new(options.connections_per_ip_max),
+            ip_limit,
             places,
-            links: Links { traffic, peers, streams_max: options.inbound_streams_max, opening: None },
+            links,
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL)),
             mdns: mdns.and_then(Result::ok).into(),
@@ -87,13 +100,17 @@ impl Behaviour {
     }
 }
 
-/// Gives each connection its handler and link, and enters it in the table of peers.
+/// Gives each connection its handler and link, enters it in the table of peers, and closes those whose peer breaks
+/// the protocol.
 pub(crate) struct Links {
     traffic: Arc<Traffic>,
     peers: Arc<Peers>,
     streams_max: usize,
+    offenders: Arc<Offenders>,
     /// The swarm reports a connection right after its handler was made, so one place is enough.
     opening: Option<Arc<Link>>,
+    /// Connections of peers that can't be borne.
+    closes: VecDeque<(PeerId, ConnectionId)>,
 }
 
 impl Links {
@@ -154,11 +171,18 @@ impl NetworkBehaviour for Links {
         }
     }
 
-    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
-        match event {}
+    fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, _: THandlerOutEvent<Self>) {
+        let address = peer::from_libp2p(&peer).and_then(|peer| self.peers.address(&peer, id));
+        tracing::debug!(%peer, address = address.as_ref().map(tracing::field::display), "breaks the protocol");
+        if let Some(machine) = address.as_ref().and_then(Machine::of) {
+            self.offenders.note(machine, Instant::now());
+        }
+        self.closes.push_back((peer, id));
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        Poll::Pending
+        // The swarm polls again after every event of a handler.
+        let Some((peer_id, id)) = self.closes.pop_front() else { return Poll::Pending };
+        Poll::Ready(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(id) })
     }
 }

@@ -21,6 +21,9 @@ ipse_base::counters! {
         unsent_peak: "Most bytes of streams that no socket had taken, over all connections",
         loaded_peak: "Most bytes of payload that were loaded and not handed to a stream",
         reloads: "Payload that was let go while its peer took nothing, and read again",
+        connections_in: "Connections that peers began, and handshakes with them",
+        connections_refused: "Connections refused before a handshake: too many from one address, or an offender",
+        violations: "Streams on which a peer broke the protocol",
         places_made: "Connections closed to make a place for a newcomer",
         unread_peak: "Most bytes unread in streams of all connections",
     }

@@ -35,8 +35,14 @@ use crate::upgrade::{PING, Upgrade};
 const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams that a peer may open on each connection however many others have open.
 const STREAMS_OWN: usize = 2;
+/// Streams on which the peer broke the protocol before the connection is closed: as many as bad blocks.
+const VIOLATIONS_MAX: u32 = 3;
 /// Streams in a row that could not be opened before the peer's wants are given up.
 const FAILURES_MAX: u32 = 3;
+
+/// The peer broke the protocol more often than is borne: the connection is to be closed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unbearable;
 
 /// What a stream toward the peer was asked for.
 #[derive(Debug)]
@@ -58,7 +64,8 @@ pub(crate) struct Handler {
     traffic: Arc<Traffic>,
     streams_max: usize,
     /// Streams that the peer opened, each until it ends.
-    inbound: FuturesUnordered<BoxFuture<'static, ()>>,
+    inbound: FuturesUnordered<BoxFuture<'static, inbound::Ended>>,
+    violations: u32,
     outbound: Outbound,
     /// Things told to the exchange, and pings under way.
     errands: FuturesUnordered<BoxFuture<'static, ()>>,
@@ -75,6 +82,7 @@ impl Handler {
             traffic,
             streams_max,
             inbound: FuturesUnordered::new(),
+            violations: 0,
             outbound: Outbound::Closed,
             errands: FuturesUnordered::new(),
             version: None,
@@ -109,11 +117,12 @@ impl Handler {
             },
         };
         let guard = self.link.stream_opened(version.name());
-        let serve = inbound::serve(stream, self.link.peer.clone(), self.traffic.clone());
+        let serve = inbound::serve(stream, self.link.clone(), self.traffic.clone());
         self.inbound.push(
             async move {
-                serve.await;
+                let ended = serve.await;
                 drop((guard, slot));
+                ended
             }
             .boxed(),
         );
@@ -176,6 +185,18 @@ impl Handler {
         self.version.filter(|_| self.failures == 0).map_or(Upgrade::Bitswap, Upgrade::Known)
     }
 
+    /// Serves the streams that the peer opened; true when it has just broken the protocol once too often.
+    fn poll_inbound(&mut self, context: &mut Context<'_>) -> bool {
+        let before = self.violations;
+        while let Poll::Ready(Some(ended)) = self.inbound.poll_next_unpin(context) {
+            if ended == inbound::Ended::Violated {
+                self.traffic.counters.violations.one();
+                self.violations += 1;
+            }
+        }
+        before < VIOLATIONS_MAX && self.violations >= VIOLATIONS_MAX
+    }
+
     fn poll_outbound(&mut self, context: &mut Context<'_>) {
         if let Outbound::Running(run) = &mut self.outbound
             && let Poll::Ready(ended) = run.poll_unpin(context)
@@ -204,7 +225,7 @@ impl Drop for Handler {
 
 impl ConnectionHandler for Handler {
     type FromBehaviour = std::convert::Infallible;
-    type ToBehaviour = std::convert::Infallible;
+    type ToBehaviour = Unbearable;
     type InboundProtocol = Upgrade;
     type OutboundProtocol = Upgrade;
     type InboundOpenInfo = ();
@@ -221,9 +242,11 @@ impl ConnectionHandler for Handler {
     fn poll(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<Upgrade, Opening, std::convert::Infallible>> {
+    ) -> Poll<ConnectionHandlerEvent<Upgrade, Opening, Unbearable>> {
         self.link.register(context);
-        while let Poll::Ready(Some(())) = self.inbound.poll_next_unpin(context) {}
+        if self.poll_inbound(context) {
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(Unbearable));
+        }
         self.poll_outbound(context);
         while let Poll::Ready(Some(())) = self.errands.poll_next_unpin(context) {}
         if let Some(reply) = self.link.take_ping() {

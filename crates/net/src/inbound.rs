@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::exchange::Event;
 use crate::frame::{FrameError, FrameReader};
+use crate::link::Link;
 use crate::pipeline::Arrived;
 use crate::traffic::Traffic;
 
@@ -49,20 +50,44 @@ enum Fault {
     Closed,
 }
 
-/// Takes messages in until the stream ends; resets it where it does not hold messages.
-pub(crate) async fn serve(stream: Stream, peer: PeerId, traffic: Arc<Traffic>) {
-    let mut reader =
-        FrameReader::new(stream, BITSWAP_MESSAGE_BYTES_MAX, traffic.frames.clone(), traffic.arriving.clone());
-    if let Err(fault) = messages(&mut reader, &peer, &traffic).await {
-        tracing::debug!(%peer, %fault, "inbound stream reset");
-        if matches!(fault, Fault::Message(_)) {
-            // The exchange is gone only when the net is shutting down.
-            let _ = traffic.events.send(Event::Unusable { peer }).await;
+impl Fault {
+    /// Whether the peer does what none does that means well.
+    fn is_violation(&self) -> bool {
+        match self {
+            Self::Frame(FrameError::Length(_) | FrameError::TooLong { .. }) => true,
+            Self::Message(_) => true,
+            Self::Frame(FrameError::Cut | FrameError::Stream(_)) | Self::Stalled | Self::Closed => false,
+            // It may have waited for the memory itself.
+            Self::Crowded => false,
         }
     }
 }
 
-async fn messages(reader: &mut FrameReader<Stream>, peer: &PeerId, traffic: &Traffic) -> Result<(), Fault> {
+/// How a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// By its end, or because something failed.
+    Plainly,
+    /// The peer broke the protocol.
+    Violated,
+}
+
+/// Takes messages in until the stream ends; resets it where it does not hold messages.
+pub(crate) async fn serve(stream: Stream, link: Arc<Link>, traffic: Arc<Traffic>) -> Ended {
+    let peer = link.peer.clone();
+    let mut reader =
+        FrameReader::new(stream, BITSWAP_MESSAGE_BYTES_MAX, traffic.frames.clone(), traffic.arriving.clone());
+    let Err(fault) = messages(&mut reader, &link, &traffic).await else { return Ended::Plainly };
+    tracing::debug!(%peer, %fault, "inbound stream reset");
+    let ended = if fault.is_violation() { Ended::Violated } else { Ended::Plainly };
+    if matches!(fault, Fault::Message(_)) {
+        // The exchange is gone only when the net is shutting down.
+        let _ = traffic.events.send(Event::Unusable { peer }).await;
+    }
+    ended
+}
+
+async fn messages(reader: &mut FrameReader<Stream>, link: &Link, traffic: &Traffic) -> Result<(), Fault> {
     loop {
         match timeout(SILENCE_MAX, reader.begin()).await {
             Ok(Ok(true)) => {}
@@ -70,13 +95,13 @@ async fn messages(reader: &mut FrameReader<Stream>, peer: &PeerId, traffic: &Tra
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => return Err(Fault::Stalled),
         }
-        let frame = frame(reader, peer, traffic).await?;
+        let frame = frame(reader, &link.peer, traffic).await?;
         let frame_bytes = frame.len();
         traffic.count_received(frame_bytes);
         let message = Message::decode(frame)?;
         traffic.counters.messages_in.one();
         traffic.counters.blocks_in.add(message.blocks.len() as u64);
-        pass_on(message, frame_bytes, peer, traffic).await.ok_or(Fault::Closed)?;
+        pass_on(message, frame_bytes, &link.peer, traffic).await.ok_or(Fault::Closed)?;
     }
 }
 

@@ -1,82 +1,74 @@
-//! How many connections one IP address may open toward us, so that one machine can't take all places. An IPv6
-//! address counts with its whole /64, which one machine can have by itself.
+//! How many connections one machine may open toward us, so that one can't take all places, and whether it may at
+//! all ([`Offenders`]). Both are asked before a handshake.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use libp2p::PeerId;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{Endpoint, Multiaddr};
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent,
-    ToSwarm, dummy,
+    ConnectionDenied, ConnectionId, FromSwarm, ListenError, NetworkBehaviour, THandler, THandlerInEvent,
+    THandlerOutEvent, ToSwarm, dummy,
 };
 
-/// One machine, as far as an address tells.
-type Place = u128;
+use crate::counters::NetCounters;
+use crate::offenders::{Machine, Offenders};
 
 /// See the module.
 pub(crate) struct IpLimit {
     most: usize,
+    offenders: Arc<Offenders>,
+    counters: Arc<NetCounters>,
     /// Connections that peers opened, from the first byte to the end.
-    places: HashMap<ConnectionId, Place>,
-    counts: HashMap<Place, usize>,
+    machines: HashMap<ConnectionId, Machine>,
+    counts: HashMap<Machine, usize>,
 }
 
-/// The address has as many connections as it may.
-#[derive(Debug, thiserror::Error)]
-#[error("too many connections from one address")]
-struct TooMany;
+/// Why a connection is refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    /// The machine has as many connections as it may.
+    #[error("too many connections from one address")]
+    TooMany,
+    /// It has been a nuisance.
+    #[error("this address is to come back later")]
+    Offender,
+}
 
 impl IpLimit {
-    pub(crate) fn new(most: usize) -> Self {
-        Self { most, places: HashMap::new(), counts: HashMap::new() }
+    pub(crate) fn new(most: usize, offenders: Arc<Offenders>, counters: Arc<NetCounters>) -> Self {
+        Self { most, offenders, counters, machines: HashMap::new(), counts: HashMap::new() }
     }
 
-    fn enter(&mut self, id: ConnectionId, remote: &Multiaddr) -> Result<(), TooMany> {
-        let Some(place) = place(remote) else { return Ok(()) };
-        let count = self.counts.entry(place).or_default();
+    fn enter(&mut self, id: ConnectionId, remote: &Multiaddr, now: Instant) -> Result<(), Refusal> {
+        let Some(machine) = Machine::of(remote) else { return Ok(()) };
+        if self.offenders.refuses(machine, now) {
+            return Err(Refusal::Offender);
+        }
+        let count = self.counts.entry(machine).or_default();
         if *count >= self.most {
-            return Err(TooMany);
+            return Err(Refusal::TooMany);
         }
         *count += 1;
-        self.places.insert(id, place);
+        self.machines.insert(id, machine);
         Ok(())
     }
 
-    fn leave(&mut self, id: ConnectionId) {
-        let Some(place) = self.places.remove(&id) else { return };
-        if let Some(count) = self.counts.get_mut(&place) {
+    /// A connection has ended; tells whose it was.
+    fn leave(&mut self, id: ConnectionId) -> Option<Machine> {
+        let machine = self.machines.remove(&id)?;
+        if let Some(count) = self.counts.get_mut(&machine) {
             *count -= 1;
             if *count == 0 {
-                self.counts.remove(&place);
+                self.counts.remove(&machine);
             }
         }
+        Some(machine)
     }
-}
-
-/// Where a connection comes from; nothing for those of this machine.
-fn place(remote: &Multiaddr) -> Option<Place> {
-    let ip = ip_of(remote)?;
-    if ip.is_loopback() {
-        return None;
-    }
-    Some(match ip {
-        IpAddr::V4(ip) => u128::from(ip.to_ipv6_mapped()),
-        IpAddr::V6(ip) => u128::from(ip) >> 64 << 64,
-    })
-}
-
-/// The address of a connection; those of version 4 that are written as version 6 as what they are.
-pub(crate) fn ip_of(remote: &Multiaddr) -> Option<IpAddr> {
-    remote.iter().find_map(|part| match part {
-        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
-        Protocol::Ip6(ip) => Some(IpAddr::V6(ip).to_canonical()),
-        _ => None,
-    })
 }
 
 impl NetworkBehaviour for IpLimit {
@@ -89,7 +81,13 @@ impl NetworkBehaviour for IpLimit {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        self.enter(id, remote).map_err(ConnectionDenied::new)
+        let entered = self.enter(id, remote, Instant::now());
+        if entered.is_err() {
+            self.counters.connections_refused.one();
+        } else {
+            self.counters.connections_in.one();
+        }
+        entered.map_err(ConnectionDenied::new)
     }
 
     fn handle_established_inbound_connection(
@@ -115,8 +113,16 @@ impl NetworkBehaviour for IpLimit {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            FromSwarm::ListenFailure(failure) => self.leave(failure.connection_id),
-            FromSwarm::ConnectionClosed(closed) => self.leave(closed.connection_id),
+            FromSwarm::ListenFailure(failure) => {
+                let machine = self.leave(failure.connection_id);
+                let failed = matches!(failure.error, ListenError::Transport(_));
+                // A proxy in front of honest peers may look now and then whether somebody listens.
+                let alone = |machine: &Machine| !self.counts.contains_key(machine);
+                if let Some(machine) = machine.filter(|machine| failed && alone(machine)) {
+                    self.offenders.note(machine, Instant::now());
+                }
+            }
+            FromSwarm::ConnectionClosed(closed) => drop(self.leave(closed.connection_id)),
             _ => {}
         }
     }
@@ -139,27 +145,31 @@ mod tests {
     }
 
     #[test]
-    fn an_address_gets_its_places_and_no_more() {
-        let mut limit = IpLimit::new(2);
-        let id = ConnectionId::new_unchecked;
-        assert!(limit.enter(id(1), &address("/ip4/192.0.2.1")).is_ok());
-        assert!(limit.enter(id(2), &address("/ip6/::ffff:192.0.2.1")).is_ok());
-        assert!(limit.enter(id(3), &address("/ip4/192.0.2.1")).is_err());
-        assert!(limit.enter(id(4), &address("/ip4/192.0.2.2")).is_ok(), "another address has its own");
+    fn a_machine_gets_its_places_and_no_more() {
+        let mut limit = IpLimit::new(2, Arc::default(), Arc::default());
+        let (id, now) = (ConnectionId::new_unchecked, Instant::now());
+        assert!(limit.enter(id(1), &address("/ip4/192.0.2.1"), now).is_ok());
+        assert!(limit.enter(id(2), &address("/ip6/::ffff:192.0.2.1"), now).is_ok());
+        assert_eq!(limit.enter(id(3), &address("/ip4/192.0.2.1"), now), Err(Refusal::TooMany));
+        assert!(limit.enter(id(4), &address("/ip4/192.0.2.2"), now).is_ok(), "another has its own");
         limit.leave(id(1));
         limit.leave(id(3));
-        assert!(limit.enter(id(5), &address("/ip4/192.0.2.1")).is_ok());
+        assert!(limit.enter(id(5), &address("/ip4/192.0.2.1"), now).is_ok());
         for gone in [2, 4, 5] {
             limit.leave(id(gone));
         }
-        assert!(limit.places.is_empty() && limit.counts.is_empty());
+        assert!(limit.machines.is_empty() && limit.counts.is_empty());
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_place_and_this_machine_is_none() {
-        assert_eq!(place(&address("/ip6/2001:db8::1")), place(&address("/ip6/2001:db8::2:3")));
-        assert_ne!(place(&address("/ip6/2001:db8::1")), place(&address("/ip6/2001:db8:0:1::1")));
-        assert_eq!(place(&address("/ip4/127.0.0.1")), None);
-        assert_eq!(place(&address("/ip6/::1")), None);
+    fn an_offender_is_kept_out() {
+        let mut limit = IpLimit::new(2, Arc::default(), Arc::default());
+        let (id, now, bad) = (ConnectionId::new_unchecked, Instant::now(), address("/ip4/192.0.2.1"));
+        for _ in 0..2 {
+            limit.offenders.note(Machine::of(&bad).unwrap(), now);
+        }
+        assert_eq!(limit.enter(id(1), &bad, now), Err(Refusal::Offender));
+        assert!(limit.enter(id(2), &address("/ip4/192.0.2.2"), now).is_ok());
+        assert!(limit.counts.len() == 1);
     }
 }

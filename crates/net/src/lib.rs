@@ -52,6 +52,7 @@ mod loaded;
 mod loads;
 mod muxer;
 mod net;
+mod offenders;
 mod options;
 mod outbound;
 mod peer;

@@ -32,8 +32,8 @@ pub struct NetOptions {
     /// Connections from and to one peer at the most. Two peers that dial each other at once have two for a
     /// while, so 1 makes connecting flaky. Default: 4.
     pub connections_per_peer_max: u32,
-    /// Connections that one IP address (of IPv6: one /64) may have open toward us, those under way included;
-    /// loopback has no such limit. Many peers behind one address translator share it. Default: 64.
+    /// Connections that one IP address (of IPv6: one /64) may have open toward us, those under way included; for
+    /// 127.0.0.1 and ::1 there is no such limit. Many peers behind one address translator share it. Default: 64.
     pub connections_per_ip_max: usize,
     /// Streams that a peer may have open toward us on one connection. A peer's message beyond that is lost.
     /// Each may hold 256 KiB that we have not read. Default: 64.

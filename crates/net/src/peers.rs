@@ -187,6 +187,13 @@ impl Peers {
         all.map(|one| (one.link.clone(), one.address.clone(), one.opened)).collect()
     }
 
+    /// Where a connection leads to.
+    pub(crate) fn address(&self, peer: &PeerId, id: ConnectionId) -> Option<Multiaddr> {
+        let table = self.read();
+        let one = table.connections.get(peer)?.iter().find(|one| one.link.id == id)?;
+        Some(one.address.clone())
+    }
+
     /// A connection to the peer, the oldest one.
     pub(crate) fn link(&self, peer: &PeerId) -> Option<Arc<Link>> {
         Some(self.read().connections.get(peer)?.first()?.link.clone())

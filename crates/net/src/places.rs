@@ -4,6 +4,9 @@
 //! place of the connection that is of the least use: one that never gave nor took a block before one that did,
 //! among those one of the network that holds the most places, and there the one that was of use longest ago.
 //! Peers of the configuration are never parted with, nor connections that we opened.
+//!
+//! Who comes back at once after having been of no use takes a place again, and drives the newest out: a thousand
+//! of them would leave a newcomer no time to ask for a block. So they come ever later ([`Offenders`]).
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -23,8 +26,8 @@ use libp2p::swarm::{
 };
 
 use crate::counters::NetCounters;
-use crate::ip_limit::ip_of;
 use crate::link::Use;
+use crate::offenders::{Machine, Offenders, ip_of};
 use crate::peer;
 use crate::peers::Peers;
 
@@ -51,6 +54,7 @@ pub(crate) struct Places {
     protected: HashSet<PeerId>,
     peers: Arc<Peers>,
     counters: Arc<NetCounters>,
+    offenders: Arc<Offenders>,
     taken: HashMap<ConnectionId, Way>,
     /// Those of them that were asked to leave.
     closing: HashSet<ConnectionId>,
@@ -74,6 +78,7 @@ struct NoPlace;
 struct Candidate {
     id: ConnectionId,
     peer: PeerId,
+    machine: Option<Machine>,
     network: Option<IpAddr>,
     opened: Instant,
     made: Use,
@@ -85,9 +90,10 @@ impl Places {
         protected: HashSet<PeerId>,
         peers: Arc<Peers>,
         counters: Arc<NetCounters>,
+        offenders: Arc<Offenders>,
     ) -> Self {
         let (taken, closing, closes) = Default::default();
-        Self { limits, protected, peers, counters, taken, closing, closes }
+        Self { limits, protected, peers, counters, offenders, taken, closing, closes }
     }
 
     /// Finds a place for a newcomer.
@@ -102,6 +108,9 @@ impl Places {
             let leaver = least_useful(&self.candidates(quic_full), now).ok_or(NoPlace)?;
             let peer = peer::to_libp2p(&leaver.peer).ok_or(NoPlace)?;
             self.counters.places_made.one();
+            if let Some(machine) = leaver.machine.filter(|_| leaver.made == Use::default()) {
+                self.offenders.note(machine, now);
+            }
             self.closing.insert(leaver.id);
             self.closes.push_back((peer, leaver.id));
         }
@@ -131,6 +140,7 @@ impl Places {
             .map(|(link, address, opened)| Candidate {
                 id: link.id,
                 peer: link.peer.clone(),
+                machine: Machine::of(&address),
                 network: network(&address),
                 opened,
                 made: link.use_made(),
@@ -244,7 +254,17 @@ mod tests {
         let peer = peer::from_libp2p(&libp2p::PeerId::random()).unwrap();
         let id = ConnectionId::new_unchecked(number);
         let link = Link::new(peer.clone(), id);
-        Someone(Candidate { id, peer, network: network.parse().ok(), opened, made: Use::default() }, link)
+        Someone(
+            Candidate {
+                id,
+                peer,
+                machine: None,
+                network: network.parse().ok(),
+                opened,
+                made: Use::default(),
+            },
+            link,
+        )
     }
 
     fn leaver(all: &[Someone], now: Instant) -> ConnectionId {
