@@ -108,7 +108,7 @@ pub const UNSENT_CONNECTION_BYTES_MIN: u64 = 32 * 1024;
 
 /// Memory for messages of which a part has arrived, beyond the first 64 KiB of each, in bytes over all peers. While
 /// it is used up, messages that stand still are given up.
-pub const ARRIVING_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub const ARRIVING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Payload that was read to be sent and that no stream has taken, in bytes, over all peers. Each peer has
 /// [`LOADED_PEER_BYTES_MIN`] beyond that.
@@ -120,7 +120,10 @@ pub const LOADED_PEER_BYTES_MIN: usize = 32 * 1024;
 /// Bytes that a peer may send over QUIC before any stream takes them, in all of a connection: the window that
 /// QUIC promises can't be taken back, so that it is counted for each connection that peers may open.
 pub const QUIC_CONNECTION_BYTES_MAX: u32 = 2 * 1024 * 1024;
-/// Connections over QUIC that peers may open toward us.
+/// Connections over QUIC that peers may open toward us. Beside the window above, which makes 96 MiB with all of them,
+/// the library keeps up to 10 MB for each that it was given and the peer has not acknowledged. That can't be set through
+/// libp2p, nor seen from outside, so this count is its only bound: 48 peers that ask for much, grant large windows and
+/// acknowledge nothing hold up to 480 MB more.
 pub const QUIC_INBOUND_MAX: usize = 48;
 
 /// Bytes that a peer may send on a stream that it opened before we have read any: what a fast and long path holds

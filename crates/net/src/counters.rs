@@ -12,6 +12,7 @@ ipse_base::counters! {
         wants_out: "Wants and cancels written",
         wants_in_flight_peak: "Most wants in flight at once",
         lookups: "Lookups of what peers ask for: hops to the blocking pool",
+        wantlists_held: "Wantlists put off because their peer had asked for too much that is not here",
         loads: "Loads of payload to write: hops to the blocking pool",
         pauses: "Times that a session stopped asking because its reader lagged",
         deliveries: "Blocks handed to sessions",

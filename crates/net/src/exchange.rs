@@ -27,6 +27,8 @@ use crate::swarm::Command;
 
 /// Events that wait for the task.
 pub(crate) const EVENTS_MAX: usize = 1024;
+/// Wants that are taken in before what follows from them is done.
+const WANTS_PER_TURN: usize = 2048;
 /// How long the task sleeps when the engine has no timer.
 const NO_TIMER: Duration = Duration::from_secs(3600);
 
@@ -62,10 +64,17 @@ pub(crate) enum Event {
     Sent { peer: PeerId, token: Token, bytes: Option<u64> },
     /// Blocks of an answer are not here any more.
     Missing { peer: PeerId, cids: Vec<Cid> },
-    /// A lookup is done.
-    LookedUp { token: LookupToken, lengths: Vec<Option<u64>> },
+    /// A lookup of what a peer wants is done.
+    LookedUp { peer: PeerId, token: LookupToken, lengths: Vec<Option<u64>> },
     /// Somebody wants to look.
     Inspect(Inspection),
+}
+
+impl Event {
+    /// Wants of a peer that it brings.
+    fn wants(&self) -> usize {
+        if let Self::Wantlist { entries, .. } = self { entries.len() } else { 0 }
+    }
 }
 
 /// See the module.
@@ -126,9 +135,14 @@ impl Exchange {
             }
             // After the events, so that what arrived for a session is counted before the session ends.
             let now = Instant::now();
+            let mut wants = 0;
             for _ in 0..EVENTS_MAX {
                 let Ok(event) = events.try_recv() else { break };
+                wants += event.wants();
                 self.handle(event, now);
+                if wants > WANTS_PER_TURN {
+                    break;
+                }
             }
             for session in self.open.lagging() {
                 self.shared.counters.pauses.one();
@@ -167,7 +181,11 @@ impl Exchange {
                 self.sent(&peer, token, bytes, now);
             }
             Event::Missing { peer, cids } => self.server.handle_missing(&peer, &cids),
-            Event::LookedUp { token, lengths } => self.server.handle_lookup(token, &lengths, now),
+            Event::LookedUp { peer, token, lengths } => {
+                let misses = lengths.iter().filter(|length| length.is_none()).count();
+                self.links.missed(&peer, misses as u64);
+                self.server.handle_lookup(token, &lengths, now);
+            }
             Event::Inspect(inspection) => inspection(&self.client, &self.server),
         }
     }
@@ -269,7 +287,7 @@ impl Exchange {
         }
         while let Some(output) = self.server.poll_output() {
             match output {
-                ServerOutput::Lookup { token, cids, .. } => self.look_up(token, cids),
+                ServerOutput::Lookup { token, peer, cids } => self.look_up(peer, token, cids),
                 ServerOutput::Send { token, peer, blocks, bytes, presences, pending_bytes } => {
                     let message = Message { presences, pending_bytes, ..Message::default() };
                     self.links.send(&peer, Job { token: Token::Answer(token), message, blocks, bytes });
@@ -286,7 +304,7 @@ impl Exchange {
     }
 
     /// The engine has one lookup a peer under way, so the pool's queue is bounded by the peers.
-    fn look_up(&self, token: LookupToken, cids: Vec<Cid>) {
+    fn look_up(&self, peer: PeerId, token: LookupToken, cids: Vec<Cid>) {
         self.shared.counters.lookups.one();
         let local = self.local.clone();
         let Some(events) = self.events.upgrade() else { return };
@@ -299,7 +317,7 @@ impl Exchange {
             };
             let lengths = cids.iter().map(length).collect();
             // The exchange is gone only when the net is shutting down.
-            let _ = events.blocking_send(Event::LookedUp { token, lengths });
+            let _ = events.blocking_send(Event::LookedUp { peer, token, lengths });
         });
     }
 }

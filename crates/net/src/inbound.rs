@@ -101,6 +101,9 @@ async fn messages(reader: &mut FrameReader<Stream>, link: &Link, traffic: &Traff
         let message = Message::decode(frame)?;
         traffic.counters.messages_in.one();
         traffic.counters.blocks_in.add(message.blocks.len() as u64);
+        if traffic.debtors.turn(&link.debt, message.wantlist.len()).await {
+            traffic.counters.wantlists_held.one();
+        }
         pass_on(message, frame_bytes, &link.peer, traffic).await.ok_or(Fault::Closed)?;
     }
 }

@@ -50,6 +50,7 @@ mod ip_limit;
 mod link;
 mod loaded;
 mod loads;
+mod misses;
 mod muxer;
 mod net;
 mod offenders;

@@ -16,6 +16,7 @@ use libp2p::swarm::ConnectionId;
 use tokio::sync::oneshot;
 
 use crate::error::PeerError;
+use crate::misses::Debt;
 
 /// Pings that wait on one connection.
 const PINGS_MAX: usize = 16;
@@ -54,6 +55,8 @@ pub(crate) struct Link {
     /// Open streams of our protocols, by name.
     streams: Mutex<BTreeMap<&'static str, usize>>,
     use_made: Mutex<Use>,
+    /// What the peer asked for in vain.
+    pub(crate) debt: Debt,
 }
 
 /// What a connection was good for: when a block last went over it. Who gave is worth more than who took, and both
@@ -77,8 +80,8 @@ struct Outbox {
 
 impl Link {
     pub(crate) fn new(peer: PeerId, id: ConnectionId) -> Self {
-        let (outbox, streams, use_made) = Default::default();
-        Self { peer, id, outbox, waker: AtomicWaker::new(), streams, use_made }
+        let (outbox, streams, use_made, debt) = Default::default();
+        Self { peer, id, outbox, waker: AtomicWaker::new(), streams, use_made, debt }
     }
 
     /// Notes that a block which we wanted came over it.

@@ -11,6 +11,7 @@ use crate::arriving::Arriving;
 use crate::counters::NetCounters;
 use crate::exchange::Event;
 use crate::loads::Loads;
+use crate::misses::Debtors;
 use crate::pipeline::Pipeline;
 
 /// Streams that peers may have open toward us over all connections. Each may hold a message that is arriving; the
@@ -27,6 +28,7 @@ pub(crate) struct Traffic {
     /// Memory for messages that arrive.
     pub(crate) frames: Arc<Buffers>,
     pub(crate) arriving: Arc<Arriving>,
+    pub(crate) debtors: Debtors,
     streams: Arc<Semaphore>,
     received: AtomicU64,
     sent: AtomicU64,
@@ -50,9 +52,9 @@ impl Traffic {
     ) -> Self {
         let streams = Arc::new(Semaphore::new(INBOUND_STREAMS_MAX));
         let (frames, arriving) = (Buffers::new(FRAME_POOL_BYTES_MAX), Arriving::new(ARRIVING_BYTES_MAX));
-        let (received, sent) = Default::default();
+        let (received, sent, debtors) = Default::default();
         let loads = Loads::new(counters.clone());
-        Self { events, pipeline, local, counters, loads, frames, arriving, streams, received, sent }
+        Self { events, pipeline, local, counters, loads, frames, arriving, debtors, streams, received, sent }
     }
 
     /// Room for one more inbound stream, for as long as the permit lives.

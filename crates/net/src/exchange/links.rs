@@ -51,6 +51,14 @@ impl Links {
         self.peers.get(peer).into_iter().flat_map(|known| &known.links).for_each(|link| link.gave());
     }
 
+    /// Notes wants of a peer that are not here. By which of its connections they came is not known here, so all bear
+    /// them.
+    pub(super) fn missed(&self, peer: &PeerId, misses: u64) {
+        for link in self.peers.get(peer).into_iter().flat_map(|known| &known.links) {
+            link.debt.add(misses);
+        }
+    }
+
     pub(super) fn has(&self, peer: &PeerId) -> bool {
         self.peers.contains_key(peer)
     }
