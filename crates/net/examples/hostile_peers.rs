@@ -1,8 +1,9 @@
 //! Many hostile peers at once, against a node that runs elsewhere.
 //!
 //! `hostile_peers COUNT ADDRESS`, with Cids of blocks that the node has, one a line, on the standard input. Says
-//! `ready` when each peer has had its first go, and goes on until it is killed. A peer that the node parts with
-//! comes back at once. `ipse-bench hostile` starts it.
+//! `ready` when each peer has had its first go, and goes on until it is killed. Each peer has an address of its own,
+//! as on a machine of its own, and one that the node parts with comes back at once under a new name. `ipse-bench
+//! hostile` starts it.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -11,6 +12,8 @@
     reason = "a probe, not shipped"
 )]
 
+#[path = "support/source.rs"]
+mod source;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -21,8 +24,12 @@ use std::time::Duration;
 use futures::AsyncWriteExt;
 use ipse_base::{Cid, Codec, HashCode, Multihash};
 use ipse_bitswap::{Message, ProtocolVersion, WantEntry};
-use libp2p::StreamProtocol;
+use libp2p::core::Transport;
+use libp2p::core::upgrade::Version;
+use libp2p::multiaddr::Multiaddr;
+use libp2p::{StreamProtocol, noise, yamux};
 use support::BarePeer;
+use support::raw::RawBehaviour;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -33,8 +40,7 @@ const KINDS: usize = 7;
 
 /// What every peer knows.
 struct Plan {
-    address: String,
-    socket: String,
+    address: Multiaddr,
     /// Blocks that the node has.
     here: Vec<Cid>,
     begun: AtomicUsize,
@@ -44,11 +50,9 @@ struct Plan {
 async fn main() {
     let mut arguments = std::env::args().skip(1);
     let count: usize = arguments.next().and_then(|text| text.parse().ok()).expect("COUNT ADDRESS");
-    let address = arguments.next().expect("COUNT ADDRESS");
-    let parts: Vec<&str> = address.split('/').collect();
-    let socket = format!("{}:{}", parts[2], parts[4]);
+    let address = arguments.next().and_then(|text| text.parse().ok()).expect("COUNT ADDRESS");
     let here = std::io::stdin().lines().map(|line| line.unwrap().trim().parse().unwrap()).collect();
-    let plan = Arc::new(Plan { address, socket, here, begun: AtomicUsize::new(0) });
+    let plan = Arc::new(Plan { address, here, begun: AtomicUsize::new(0) });
     for number in 0..count {
         let plan = plan.clone();
         tokio::spawn(async move {
@@ -56,7 +60,7 @@ async fn main() {
             sleep(Duration::from_millis(2 * number as u64)).await;
             for turn in 0.. {
                 // Whatever it ends with, it is the node that parts.
-                let _ = timeout(Duration::from_secs(60), go(number % KINDS, turn, &plan)).await;
+                let _ = timeout(Duration::from_secs(60), go(number, turn, &plan)).await;
                 if turn == 0 {
                     plan.begun.fetch_add(1, Ordering::Relaxed);
                 }
@@ -71,21 +75,44 @@ async fn main() {
 }
 
 /// One life of one peer.
-async fn go(kind: usize, turn: u64, plan: &Plan) -> Option<()> {
-    match kind {
-        0 => giant_lengths(plan).await,
-        1 => half_messages(plan).await,
-        2 => endless_wantlists(turn, plan).await,
-        3 => wants_all_and_reads_nothing(plan).await,
-        4 => flood_of_streams(plan).await,
-        5 => slow_handshake(plan).await,
-        _ => comes_and_goes(plan).await,
+async fn go(number: usize, turn: u64, plan: &Plan) -> Option<()> {
+    let address = source::of_machine(number);
+    let connect = |streams| {
+        let swarm = libp2p::SwarmBuilder::with_new_identity()
+            .with_tokio()
+            .with_other_transport(|key| {
+                let noise = noise::Config::new(key).unwrap();
+                let upgrade = source::From(address).upgrade(Version::V1).authenticate(noise);
+                upgrade.multiplex(yamux::Config::default())
+            })
+            .unwrap()
+            .with_behaviour(|_| RawBehaviour::new(BITSWAP))
+            .unwrap()
+            .build();
+        Life(BarePeer::run(swarm, &plan.address.to_string(), streams))
+    };
+    match number % KINDS {
+        0 => giant_lengths(connect(64)).await,
+        1 => half_messages(connect(32)).await,
+        2 => endless_wantlists(connect(1), (number as u64) << 40 | turn << 20).await,
+        3 => wants_all_and_reads_nothing(connect(1), plan).await,
+        4 => flood_of_streams(connect(120)).await,
+        5 => slow_handshake(source::connect(address, &plan.address).await.ok()?).await,
+        _ => comes_and_goes(source::connect(address, &plan.address).await.ok()?).await,
     }
 }
 
-async fn giant_lengths(plan: &Plan) -> Option<()> {
-    let mut bare = BarePeer::connect(&plan.address, BITSWAP, 64);
-    while let Some(mut stream) = bare.outbound.recv().await {
+/// A peer whose connection ends with its life.
+struct Life(BarePeer);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.task.abort();
+    }
+}
+
+async fn giant_lengths(mut life: Life) -> Option<()> {
+    while let Some(mut stream) = life.0.outbound.recv().await {
         stream.write_all(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40]).await.ok()?;
         stream.flush().await.ok()?;
         sleep(Duration::from_millis(200)).await;
@@ -93,10 +120,9 @@ async fn giant_lengths(plan: &Plan) -> Option<()> {
     Some(())
 }
 
-async fn half_messages(plan: &Plan) -> Option<()> {
-    let mut bare = BarePeer::connect(&plan.address, BITSWAP, 32);
+async fn half_messages(mut life: Life) -> Option<()> {
     let mut streams = Vec::new();
-    while let Some(mut stream) = bare.outbound.recv().await {
+    while let Some(mut stream) = life.0.outbound.recv().await {
         // Four MiB are said to come; a tenth of it does.
         stream.write_all(&[0x80, 0x80, 0x80, 0x02]).await.ok()?;
         stream.write_all(&[0x0a; 400 * 1024]).await.ok()?;
@@ -106,44 +132,42 @@ async fn half_messages(plan: &Plan) -> Option<()> {
     Some(())
 }
 
-async fn endless_wantlists(mut turn: u64, plan: &Plan) -> Option<()> {
-    let mut bare = BarePeer::connect(&plan.address, BITSWAP, 1);
-    let mut stream = bare.outbound.recv().await?;
+/// Wants of blocks that nobody has, each of them another one.
+async fn endless_wantlists(mut life: Life, mut seed: u64) -> Option<()> {
+    let mut stream = life.0.outbound.recv().await?;
     loop {
         let entry = |number: u64| {
-            turn += 1;
-            let digest = Multihash::digest_of(HashCode::SHA2_256, &(turn, number).0.to_be_bytes()).unwrap();
+            let digest = Multihash::digest_of(HashCode::SHA2_256, &(seed + number).to_be_bytes()).unwrap();
             WantEntry::block(Cid::v1(Codec::RAW, digest), 1)
         };
         let wantlist = (0..1024).map(entry).collect();
+        seed += 1024;
         write(&mut stream, &Message { wantlist, ..Message::default() }).await?;
         sleep(Duration::from_millis(500)).await;
     }
 }
 
-async fn wants_all_and_reads_nothing(plan: &Plan) -> Option<()> {
-    let mut bare = BarePeer::connect(&plan.address, BITSWAP, 1);
-    let mut stream = bare.outbound.recv().await?;
+async fn wants_all_and_reads_nothing(mut life: Life, plan: &Plan) -> Option<()> {
+    let mut stream = life.0.outbound.recv().await?;
     let wantlist = plan.here.iter().take(900).map(|cid| WantEntry::block(cid.clone(), 1)).collect();
     write(&mut stream, &Message { wantlist, ..Message::default() }).await?;
     // Streams of the node are taken in and never read.
-    while let Some(answer) = bare.inbound.recv().await {
-        std::mem::forget(answer);
+    let mut unread = Vec::new();
+    while let Some(answer) = life.0.inbound.recv().await {
+        unread.push(answer);
     }
     Some(())
 }
 
-async fn flood_of_streams(plan: &Plan) -> Option<()> {
-    let mut bare = BarePeer::connect(&plan.address, BITSWAP, 120);
+async fn flood_of_streams(mut life: Life) -> Option<()> {
     let mut open = Vec::new();
-    while let Some(stream) = bare.outbound.recv().await {
+    while let Some(stream) = life.0.outbound.recv().await {
         open.push(stream);
     }
     Some(())
 }
 
-async fn slow_handshake(plan: &Plan) -> Option<()> {
-    let mut stream = TcpStream::connect(&plan.socket).await.ok()?;
+async fn slow_handshake(mut stream: TcpStream) -> Option<()> {
     for byte in b"\x13/multistream/1.0.0\n" {
         stream.write_all(&[*byte]).await.ok()?;
         sleep(Duration::from_secs(1)).await;
@@ -151,8 +175,7 @@ async fn slow_handshake(plan: &Plan) -> Option<()> {
     Some(())
 }
 
-async fn comes_and_goes(plan: &Plan) -> Option<()> {
-    let mut stream = TcpStream::connect(&plan.socket).await.ok()?;
+async fn comes_and_goes(mut stream: TcpStream) -> Option<()> {
     stream.write_all(b"\x13/multistream/1.0.0\n").await.ok()
 }
 

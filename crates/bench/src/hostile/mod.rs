@@ -37,14 +37,21 @@ pub(crate) struct Options {
     work: Option<PathBuf>,
 }
 
+/// A file that the node has, whose blocks are asked for.
+struct Large {
+    path: PathBuf,
+    cid: String,
+}
+
 /// Runs what was asked for, and tells.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let folder = Folder::new(options.work.as_deref())?;
     let program = Program::link(&options.program, folder.path())?;
     let node = Node::new(&program, folder.path().join("victim"))?;
-    let large = folder.path().join("large");
-    content::file(&large, 64 << 20, 1)?;
-    let (large, _) = node.add(&[], &large)?;
+    let path = folder.path().join("large");
+    content::file(&path, 64 << 20, 1)?;
+    let (cid, _) = node.add(&[], &path)?;
+    let large = Large { path, cid };
     println!("| work | alone: p50 / p99, ms | beside: p50 / p99, ms | p99 ratio | peak, MiB | after, MiB |");
     println!("|---|---|---|---|---|---|");
     if options.peers > 0 {
@@ -52,7 +59,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         peers::run(options, &program, &node, &large, attack, folder.path())?;
     }
     if options.readers > 0 {
-        readers::run(options, &node, &large, folder.path())?;
+        readers::run(options, &node, &large.cid, folder.path())?;
     }
     Ok(())
 }

@@ -17,9 +17,10 @@ use ipse_base::{
 use ipse_bitswap::{Message, ProtocolVersion};
 use ipse_net::{Identity, KeyKind, Net, NetOptions};
 use libp2p::swarm::SwarmEvent;
-use libp2p::{Multiaddr, Stream, StreamProtocol, noise, tcp, yamux};
+use libp2p::{Multiaddr, Stream, StreamProtocol, Swarm, noise, tcp, yamux};
 use raw::RawBehaviour;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 pub const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 pub const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
@@ -154,23 +155,30 @@ pub struct BarePeer {
     pub outbound: mpsc::Receiver<Stream>,
     /// Streams that the net opened toward it.
     pub inbound: mpsc::Receiver<Stream>,
+    /// Ends it, and with it the connection.
+    pub task: AbortHandle,
 }
 
 impl BarePeer {
     /// Connects over TCP and opens so many streams. It lives until the net closes the connection.
     pub fn connect(address: &str, protocol: StreamProtocol, streams: usize) -> Self {
-        let address: Multiaddr = address.parse().unwrap();
-        let (give_outbound, outbound) = mpsc::channel(1024);
-        let (give_inbound, inbound) = mpsc::channel(1024);
-        let mut swarm = libp2p::SwarmBuilder::with_new_identity()
+        let swarm = libp2p::SwarmBuilder::with_new_identity()
             .with_tokio()
             .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
             .unwrap()
             .with_behaviour(|_| RawBehaviour::new(protocol))
             .unwrap()
             .build();
+        Self::run(swarm, address, streams)
+    }
+
+    /// The same with a swarm of its own.
+    pub fn run(mut swarm: Swarm<RawBehaviour>, address: &str, streams: usize) -> Self {
+        let address: Multiaddr = address.parse().unwrap();
+        let (give_outbound, outbound) = mpsc::channel(1024);
+        let (give_inbound, inbound) = mpsc::channel(1024);
         swarm.dial(address).unwrap();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             loop {
                 match swarm.select_next_some().await {
                     SwarmEvent::ConnectionEstablished { peer_id, .. } => {
@@ -188,7 +196,7 @@ impl BarePeer {
                 }
             }
         });
-        Self { outbound, inbound }
+        Self { outbound, inbound, task: task.abort_handle() }
     }
 }
 
