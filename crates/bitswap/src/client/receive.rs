@@ -90,8 +90,24 @@ impl Client {
                 session.measure(length);
             }
         }
+        let outrun = self.outrun(key, id);
         self.deliver(id);
         self.finish_want(id, Some(key));
+        outrun.into_iter().for_each(|other| self.fall_silent(other, now));
+    }
+
+    /// Peers that were asked for a block before the one that sent it, and have said nothing at all since. They count
+    /// as silent: were that left to the time after which an ask is lost, a peer that stands still would never come to
+    /// it while a second one answers each of its asks before.
+    fn outrun(&self, key: PeerKey, id: WantId) -> Vec<PeerKey> {
+        let Some(want) = self.wants.get(&id) else { return Vec::new() };
+        let is_mute = |other: &PeerKey, number: &u64| {
+            let peer = self.peers.get(other);
+            let ask = peer.and_then(|peer| peer.asks.get(number));
+            peer.zip(ask).is_some_and(|(peer, ask)| ask.doubled && peer.heard < ask.at && !peer.silent)
+        };
+        let others = want.asks.iter().filter(|(other, number)| *other != key && is_mute(other, number));
+        others.map(|(other, _)| *other).collect()
     }
 
     pub(super) fn take_have(&mut self, key: PeerKey, cid: &Cid, now: Instant) {

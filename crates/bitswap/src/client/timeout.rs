@@ -156,6 +156,13 @@ impl Client {
         }
     }
 
+    /// A peer that says nothing: others are asked first until it does.
+    pub(super) fn fall_silent(&mut self, key: PeerKey, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&key).filter(|peer| peer.version.has_presences()) else { return };
+        peer.silent = true;
+        self.move_ready(key, now);
+    }
+
     /// Wants that wait for a peer that fell silent go to others, if there are any.
     fn move_ready(&mut self, key: PeerKey, now: Instant) {
         let Some(peer) = self.peers.get(&key) else { return };

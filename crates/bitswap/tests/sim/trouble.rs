@@ -44,6 +44,29 @@ fn peers_that_fall_silent_in_the_middle_are_replaced() {
 }
 
 #[test]
+fn a_walk_with_a_bounded_view_waits_once_for_a_peer_that_falls_silent() {
+    let content = blocks(0, 12 * 64, 256 * 1024);
+    let mut world = World::new(32);
+    let client = world.node();
+    for rate in [8e6, 16e6, 32e6] {
+        let server = world.node_with(&content);
+        world.connect(client, server, &Link::new(10, rate));
+    }
+    let session = world.fetch(client, Vec::new(), None);
+    let mut times = Vec::new();
+    for (wave, part) in content.chunks(64).enumerate() {
+        if wave == 6 {
+            world.lose_next(2, client, u32::MAX);
+        }
+        world.with_client(client, |asking, now| asking.want(session, wants(part), now));
+        times.push(world.run_to_delivery(client, session, 64 * (wave + 1), MINUTE));
+    }
+    // A wave takes 0.46 s over the two that are left. Only the first waits for the third, which others outrun long
+    // before its asks count as lost.
+    assert!(times[7..].iter().all(|time| *time < Duration::from_millis(500)), "{times:?}");
+}
+
+#[test]
 fn only_a_silent_peer_means_absent_after_a_while() {
     let content = blocks(0, 3, 1000);
     let mut world = World::new(22);
