@@ -24,6 +24,17 @@ pub const BITSWAP_WANTS_PER_PEER_MAX: usize = 1024;
 /// Wants that we keep open with one peer: below the peer's limit, so that a re-sent want still fits.
 pub const BITSWAP_WANTS_SENT_PER_PEER_MAX: usize = 960;
 
+/// Wants that one peer may have open with us while peers together have few, and we with a peer that says by
+/// [`BITSWAP_ROOMY_PROTOCOL`] that it takes so many. A thousand blocks of 4 KiB are 4 MiB a round trip, a fifth of
+/// what a fast path of 50 ms holds. How many all peers together may have is bounded besides.
+pub const BITSWAP_WANTS_PER_ROOMY_PEER_MAX: usize = 4096;
+
+/// Wants that we keep open with such a peer: what a walk has open.
+pub const BITSWAP_WANTS_SENT_PER_ROOMY_PEER_MAX: usize = 4 * BITSWAP_WANTS_SENT_PER_PEER_MAX;
+
+/// The name among a node's protocols that says so. Nobody opens a stream by it.
+pub const BITSWAP_ROOMY_PROTOCOL: &str = "/ipse/wants/4096";
+
 /// Bytes of small blocks gathered in one message; a large block goes alone.
 pub const BITSWAP_MESSAGE_BYTES_TARGET: usize = 256 * 1024;
 
@@ -250,6 +261,7 @@ pub const PROCESS_BYTES_BUDGET: usize = 96 * 1024 * 1024;
 const _: () = {
     assert!(BLOCK_BYTES_MAX + BITSWAP_CID_BYTES_MAX + 64 < BITSWAP_MESSAGE_BYTES_MAX);
     assert!(BITSWAP_WANTS_SENT_PER_PEER_MAX < BITSWAP_WANTS_PER_PEER_MAX);
+    assert!(BITSWAP_WANTS_SENT_PER_ROOMY_PEER_MAX < BITSWAP_WANTS_PER_ROOMY_PEER_MAX);
     assert!(BITSWAP_MESSAGE_BYTES_TARGET < BLOCK_BYTES_MAX);
     assert!(IDENTITY_BYTES_MAX + 16 <= BITSWAP_CID_BYTES_MAX);
     assert!(SESSION_ASKED_BYTES_START <= SESSION_ASKED_BYTES_MAX);

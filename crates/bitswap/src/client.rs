@@ -8,8 +8,9 @@
 //! silence move a want to the next peer, and when everyone has said no the session's patience decides.
 //!
 //! Invariants: a want stands in exactly one place ([`Standing`](want::Standing)); a peer has at most
-//! 960 wants of ours in its ledger; every unanswered ask has a timer; one unfinished message a peer, and no
-//! message waits for anything else. No operation looks at all wants: each is a few steps in ordered maps.
+//! 960 wants of ours in its ledger, or four times as many if it says that it takes them; every unanswered ask has
+//! a timer; one unfinished message a peer, and no message waits for anything else. No operation looks at all wants:
+//! each is a few steps in ordered maps.
 //!
 //! Why windows and not one queue a peer: a peer that is asked for everything at once drops what is over its
 //! limit, and what it was asked for can't be asked of a quicker one.
@@ -33,7 +34,7 @@ pub use output::{ClientOutput, DropReason, Received, SessionId, SessionOptions};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use ipse_base::limits::BITSWAP_CID_BYTES_MAX;
+use ipse_base::limits::{BITSWAP_CID_BYTES_MAX, BITSWAP_WANTS_SENT_PER_ROOMY_PEER_MAX};
 use ipse_base::{AbsentReason, Block, Cid, PeerId, Want};
 
 use self::peer::{Outgoing, Peer, PeerKey};
@@ -124,6 +125,20 @@ impl Client {
         self.keys.insert(peer.clone(), key);
         self.peers.insert(key, Peer::new(peer.clone(), version, now));
         self.introduce(key, now);
+        self.dispatch(now);
+    }
+
+    /// A connected peer says that its ledger takes more wants than usual
+    /// ([`BITSWAP_ROOMY_PROTOCOL`](ipse_base::limits::BITSWAP_ROOMY_PROTOCOL)). One that loses wants all the same
+    /// gets no more than any other.
+    pub fn handle_roomy(&mut self, peer: &PeerId, now: Instant) {
+        let Some(known) = self.keys.get(peer).and_then(|key| self.peers.get_mut(key)) else { return };
+        if known.is_short || known.wants_max == BITSWAP_WANTS_SENT_PER_ROOMY_PEER_MAX {
+            return;
+        }
+        known.wants_max = BITSWAP_WANTS_SENT_PER_ROOMY_PEER_MAX;
+        known.filling = true;
+        self.dirty = true;
         self.dispatch(now);
     }
 

@@ -85,6 +85,10 @@ pub const SEND_ATTEMPTS_MAX: u8 = 3;
 /// Wants remembered over all peers. With more peers than fill it, each may have fewer than the usual number.
 pub const WANTS_MAX: usize = 131_072;
 
+/// Wants over all peers below which a single one may have more than the usual number. All together have at most so
+/// many, and one peer's, beyond [`WANTS_MAX`], however many peers are how greedy.
+pub const WANTS_FEW: usize = WANTS_MAX / 4;
+
 /// Wants that every peer may have, however many peers there are.
 pub const WANTS_PER_PEER_MIN: usize = 64;
 

@@ -25,14 +25,14 @@ pub use output::{LookupToken, SendFailed, ServerOutput};
 use std::collections::HashMap;
 use std::time::Instant;
 
-use ipse_base::limits::BITSWAP_WANTS_PER_PEER_MAX;
+use ipse_base::limits::{BITSWAP_WANTS_PER_PEER_MAX, BITSWAP_WANTS_PER_ROOMY_PEER_MAX};
 use ipse_base::{Block, Cid, PeerId};
 
 use self::ledger::Ledgers;
 use self::queue::Queue;
 use self::turns::Turns;
 use self::waiting::Waiting;
-use crate::limits::{LOOKUP_MAX, PEERS_MAX, SENDING_BYTES_MAX, WANTS_MAX, WANTS_PER_PEER_MIN};
+use crate::limits::{LOOKUP_MAX, PEERS_MAX, SENDING_BYTES_MAX, WANTS_FEW, WANTS_MAX, WANTS_PER_PEER_MIN};
 use crate::{SendToken, ServerCounters, WantEntry};
 
 /// How a server behaves.
@@ -95,7 +95,7 @@ impl Server {
             }
             self.peers.insert(peer.clone(), Queue::new(peer.clone()));
         }
-        let bound = (WANTS_MAX / self.peers.len()).clamp(WANTS_PER_PEER_MIN, BITSWAP_WANTS_PER_PEER_MAX);
+        let bound = self.bound();
         let Some(queue) = self.peers.get_mut(peer) else { return };
         if full {
             queue.clear(&mut self.waiting);
@@ -112,6 +112,14 @@ impl Server {
             }
         }
         self.turns.update(queue);
+    }
+
+    /// How many wants a peer may have: more than what all peers of the network expect while there are few in all.
+    fn bound(&self) -> usize {
+        if self.peers.values().map(Queue::len).sum::<usize>() < WANTS_FEW {
+            return BITSWAP_WANTS_PER_ROOMY_PEER_MAX;
+        }
+        (WANTS_MAX / self.peers.len().max(1)).clamp(WANTS_PER_PEER_MIN, BITSWAP_WANTS_PER_PEER_MAX)
     }
 
     /// Tells which blocks became available, by arrival or by being added, and how long they are.

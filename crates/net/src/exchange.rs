@@ -46,8 +46,8 @@ pub(crate) struct Taken {
 
 /// What the task is told.
 pub(crate) enum Event {
-    /// A connection's peer speaks bitswap.
-    Up { link: Arc<Link>, version: ProtocolVersion },
+    /// A connection's peer speaks bitswap, and perhaps says that it takes many wants.
+    Up { link: Arc<Link>, version: ProtocolVersion, roomy: bool },
     /// A connection has ended.
     Down { peer: PeerId, connection: ConnectionId },
     /// A peer's wants.
@@ -161,10 +161,13 @@ impl Exchange {
 
     fn handle(&mut self, event: Event, now: Instant) {
         match event {
-            Event::Up { link, version } => {
+            Event::Up { link, version, roomy } => {
                 let peer = link.peer.clone();
                 if self.links.up(link, version) {
                     self.client.handle_connected(&peer, version, now);
+                }
+                if roomy {
+                    self.client.handle_roomy(&peer, now);
                 }
             }
             Event::Down { peer, connection } => self.down(&peer, connection, now),

@@ -17,9 +17,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use ipse_base::limits::BITSWAP_ROOMY_PROTOCOL;
 use ipse_bitswap::ProtocolVersion;
 use libp2p::StreamProtocol;
-use libp2p::swarm::handler::{ConnectionEvent, ProtocolsChange};
+use libp2p::swarm::handler::{ConnectionEvent, ProtocolsAdded, ProtocolsChange};
 use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, StreamUpgradeError, SubstreamProtocol};
 
 use crate::error::PeerError;
@@ -71,6 +72,8 @@ pub(crate) struct Handler {
     errands: FuturesUnordered<BoxFuture<'static, ()>>,
     /// The newest version that the peer is known to speak.
     version: Option<ProtocolVersion>,
+    /// Whether the peer says that it takes many wants.
+    roomy: bool,
     failures: u32,
     openings: VecDeque<Opening>,
 }
@@ -86,6 +89,7 @@ impl Handler {
             outbound: Outbound::Closed,
             errands: FuturesUnordered::new(),
             version: None,
+            roomy: false,
             failures: 0,
             openings: VecDeque::new(),
         }
@@ -95,8 +99,27 @@ impl Handler {
     fn speaks(&mut self, version: ProtocolVersion) {
         if self.version.is_none_or(|known| known < version) {
             self.version = Some(version);
+            self.introduce();
+        }
+    }
+
+    /// The peer names what it serves.
+    fn serves(&mut self, names: ProtocolsAdded<'_>) {
+        let known = (self.version, self.roomy);
+        for name in names {
+            self.roomy |= name.as_ref() == BITSWAP_ROOMY_PROTOCOL;
+            self.version = self.version.max(ProtocolVersion::from_name(name.as_ref()));
+        }
+        if known != (self.version, self.roomy) {
+            self.introduce();
+        }
+    }
+
+    /// Tells the exchange what is known of the peer.
+    fn introduce(&mut self) {
+        if let Some(version) = self.version {
             let events = self.traffic.events.clone();
-            let event = Event::Up { link: self.link.clone(), version };
+            let event = Event::Up { link: self.link.clone(), version, roomy: self.roomy };
             self.errands.push(async move { events.send(event).await.unwrap_or(()) }.boxed());
         }
     }
@@ -232,7 +255,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = Opening;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Upgrade> {
-        SubstreamProtocol::new(Upgrade::Bitswap, ()).with_timeout(NEGOTIATION_TIMEOUT)
+        SubstreamProtocol::new(Upgrade::Served, ()).with_timeout(NEGOTIATION_TIMEOUT)
     }
 
     fn connection_keep_alive(&self) -> bool {
@@ -281,8 +304,7 @@ impl ConnectionHandler for Handler {
             }
             ConnectionEvent::DialUpgradeError(failed) => self.not_opened(failed.info, &failed.error),
             ConnectionEvent::RemoteProtocolsChange(ProtocolsChange::Added(added)) => {
-                let newest = added.filter_map(|name| ProtocolVersion::from_name(name.as_ref())).max();
-                newest.into_iter().for_each(|version| self.speaks(version));
+                self.serves(added);
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 
+use ipse_base::limits::BITSWAP_ROOMY_PROTOCOL;
 use ipse_bitswap::ProtocolVersion;
 use libp2p::core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo};
 use libp2p::{Stream, StreamProtocol};
@@ -13,6 +14,9 @@ pub(crate) const PING: &str = "/ipfs/ping/1.0.0";
 /// A set of protocols of which one is agreed on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Upgrade {
+    /// What peers may open: any version of bitswap. One name besides says only that many wants are taken; a stream
+    /// of it is closed.
+    Served,
     /// Any version of bitswap, the newest first.
     Bitswap,
     /// The version that the peer is known to speak. With one name to propose nothing has to be waited for: what
@@ -27,10 +31,10 @@ impl UpgradeInfo for Upgrade {
     type InfoIter = Vec<StreamProtocol>;
 
     fn protocol_info(&self) -> Self::InfoIter {
+        let bitswap = ProtocolVersion::PREFERRED.iter().map(|version| StreamProtocol::new(version.name()));
         match self {
-            Self::Bitswap => {
-                ProtocolVersion::PREFERRED.iter().map(|version| StreamProtocol::new(version.name())).collect()
-            }
+            Self::Served => bitswap.chain([StreamProtocol::new(BITSWAP_ROOMY_PROTOCOL)]).collect(),
+            Self::Bitswap => bitswap.collect(),
             Self::Known(version) => vec![StreamProtocol::new(version.name())],
             Self::Ping => vec![StreamProtocol::new(PING)],
         }

@@ -4,7 +4,6 @@
 use std::cmp::Reverse;
 use std::time::Instant;
 
-use ipse_base::limits::BITSWAP_WANTS_SENT_PER_PEER_MAX;
 use ipse_base::{AbsentReason, Want};
 
 use super::peer::{Ask, PeerKey};
@@ -220,7 +219,7 @@ impl Client {
     /// Cancels the oldest parked wants beyond what a peer's ledger has room for.
     fn trim_parked(&mut self, key: PeerKey) {
         let Some(peer) = self.peers.get_mut(&key) else { return };
-        let most = PARKED_PER_PEER_MAX.min(BITSWAP_WANTS_SENT_PER_PEER_MAX.saturating_sub(peer.asks.len()));
+        let most = PARKED_PER_PEER_MAX.min(peer.wants_max.saturating_sub(peer.asks.len()));
         while peer.parked.len() > most {
             let Some((number, id)) = peer.parked.pop_first() else { break };
             if let Some(want) = self.wants.get_mut(&id) {

@@ -64,6 +64,10 @@ pub(super) struct Peer {
     /// Wants answered DONT_HAVE that are still in the peer's ledger.
     pub(super) parked: BTreeMap<u64, WantId>,
     pub(super) asked_bytes: u64,
+    /// Wants of ours that its ledger takes.
+    pub(super) wants_max: usize,
+    /// Whether it lost some of so many.
+    pub(super) is_short: bool,
     /// Whether the window is being filled; when it is full, it empties by a quarter first.
     pub(super) filling: bool,
     /// Whether answers are overdue; others are asked first until it speaks.
@@ -94,6 +98,8 @@ impl Peer {
             ready: BTreeSet::new(),
             parked: BTreeMap::new(),
             asked_bytes: 0,
+            wants_max: BITSWAP_WANTS_SENT_PER_PEER_MAX,
+            is_short: false,
             filling: true,
             silent: false,
             heard: now,
@@ -115,8 +121,20 @@ impl Peer {
 
     /// Whether one more want fits the peer's ledger. Parked ones make room when it is needed.
     pub(super) fn has_slot(&self) -> bool {
-        let most = if self.silent { WANTS_OF_SILENT_MAX } else { BITSWAP_WANTS_SENT_PER_PEER_MAX };
-        self.asks.len() < most
+        self.asks.len() < self.slots()
+    }
+
+    /// A want was lost while the peer talks. With more of them than usual in its ledger they were too many: it has
+    /// others to serve.
+    pub(super) fn lost(&mut self) {
+        if !self.silent && self.asks.len() > BITSWAP_WANTS_SENT_PER_PEER_MAX {
+            self.wants_max = BITSWAP_WANTS_SENT_PER_PEER_MAX;
+            self.is_short = true;
+        }
+    }
+
+    fn slots(&self) -> usize {
+        if self.silent { WANTS_OF_SILENT_MAX } else { self.wants_max }
     }
 
     /// Whether one more block may be asked for. Notes when the window is full.
@@ -139,8 +157,7 @@ impl Peer {
 
     /// Whether the window has just become a quarter free.
     pub(super) fn reopens(&mut self) -> bool {
-        let most = if self.silent { WANTS_OF_SILENT_MAX } else { BITSWAP_WANTS_SENT_PER_PEER_MAX };
-        let free = self.asked_bytes * 4 <= self.meter.window() * 3 && self.asks.len() * 4 <= most * 3;
+        let free = self.asked_bytes * 4 <= self.meter.window() * 3 && self.asks.len() * 4 <= self.slots() * 3;
         if free && !self.filling {
             self.filling = true;
             return true;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
-use ipse_base::limits::BITSWAP_WANTS_SENT_PER_PEER_MAX;
+use ipse_base::limits::BITSWAP_WANTS_SENT_PER_ROOMY_PEER_MAX;
 use ipse_base::{Cid, Codec, HashCode, Multihash, PeerId, Want};
 
 use super::want::Standing;
@@ -31,7 +31,9 @@ impl Client {
         assert!(self.exhausted.iter().all(|id| self.wants[id].standing == Standing::Exhausted));
         for (key, peer) in &self.peers {
             assert_eq!(peer.asked_bytes, peer.asks.values().map(|ask| ask.bytes).sum::<u64>());
-            assert!(peer.asks.len() + peer.parked.len() <= BITSWAP_WANTS_SENT_PER_PEER_MAX);
+            // What was asked of a peer before it turned out to be short of room stays asked.
+            let most = if peer.is_short { BITSWAP_WANTS_SENT_PER_ROOMY_PEER_MAX } else { peer.wants_max };
+            assert!(peer.asks.len() + peer.parked.len() <= most);
             assert!(peer.unsent.iter().all(|number| peer.asks.contains_key(number)));
             for (number, ask) in &peer.asks {
                 assert!(self.wants[&ask.want].asks.contains(&(*key, *number)));
@@ -116,7 +118,12 @@ impl Bench {
         let who = peer(a % 6);
         let client = &mut self.client;
         match kind % 16 {
-            0 => client.handle_connected(&who, ProtocolVersion::PREFERRED[usize::from(b) % 3], now),
+            0 => {
+                client.handle_connected(&who, ProtocolVersion::PREFERRED[usize::from(b) % 3], now);
+                if b.is_multiple_of(2) {
+                    client.handle_roomy(&who, now);
+                }
+            }
             1 => client.handle_disconnected(&who, now),
             2 => {
                 let patience = [None, Some(Duration::ZERO), Some(Duration::from_secs(3))][usize::from(b) % 3];

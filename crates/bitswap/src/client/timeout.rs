@@ -111,6 +111,9 @@ impl Client {
 
     /// Asks again for a want that was lost: of the same peer if it talks or is the last hope, else of the next.
     fn lose(&mut self, key: PeerKey, number: u64, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.lost();
+        }
         let Some(peer) = self.peers.get(&key) else { return };
         let Some(ask) = peer.asks.get(&number).cloned() else { return };
         let others = self.has_better(key, peer, ask.want);

@@ -147,6 +147,10 @@ impl Queue {
         self.entries.is_empty() && self.sending.is_none() && !self.place.is_listed()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn cids(&self) -> Vec<Cid> {
         self.entries.keys().cloned().collect()
     }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ipse_base::{Block, Cid, Codec, HashCode, limits::BITSWAP_WANTS_PER_PEER_MAX};
+use ipse_base::{
+    Block, Cid, Codec, HashCode,
+    limits::{BITSWAP_WANTS_PER_PEER_MAX, BITSWAP_WANTS_PER_ROOMY_PEER_MAX},
+};
 use ipse_bitswap::{Server, ServerOptions, ServerOutput, WantEntry};
 
 use crate::world::{Link, World};
@@ -144,15 +147,28 @@ fn a_flood_of_wants_is_bounded() {
     for round in 0..100u64 {
         let entries: Vec<_> = (0..1000).map(|index| WantEntry::block(cid(round * 1000 + index), 5)).collect();
         desk.ask(1, &entries);
-        assert!(desk.server.wantlist(&peer(1)).len() <= BITSWAP_WANTS_PER_PEER_MAX);
+        assert!(desk.server.wantlist(&peer(1)).len() <= BITSWAP_WANTS_PER_ROOMY_PEER_MAX);
     }
-    assert_eq!(desk.server.counters().wants_dropped, 100_000 - BITSWAP_WANTS_PER_PEER_MAX as u64);
+    assert_eq!(desk.server.counters().wants_dropped, 100_000 - BITSWAP_WANTS_PER_ROOMY_PEER_MAX as u64);
     // The newest are there and not the oldest: a peer that forgot to cancel still gets what it wants now.
     let wantlist = desk.server.wantlist(&peer(1));
     assert!(wantlist.contains(&cid(99_999)) && !wantlist.contains(&cid(0)));
     desk.ask(2, &[WantEntry::block(cid(7), 1)]);
     let sends = desk.look_up(|_| Some(5));
     assert!(sends.iter().any(|send| matches!(send, ServerOutput::Send { peer: to, .. } if *to == peer(2))));
+}
+
+#[test]
+fn a_peer_among_many_has_the_usual_number() {
+    let mut desk = Desk::new();
+    for number in 1..=100u64 {
+        let base = number * 10_000;
+        let entries: Vec<_> = (0..4096).map(|index| WantEntry::block(cid(base + index), 5)).collect();
+        desk.ask(number as usize, &entries);
+    }
+    let all: Vec<usize> = (1..=100).map(|number| desk.server.wantlist(&peer(number)).len()).collect();
+    assert!(all[..8].iter().all(|&wants| wants == BITSWAP_WANTS_PER_ROOMY_PEER_MAX), "{all:?}");
+    assert!(all[8..].iter().all(|&wants| wants == BITSWAP_WANTS_PER_PEER_MAX), "{all:?}");
 }
 
 #[test]
@@ -174,15 +190,19 @@ fn the_least_urgent_is_pushed_out_and_what_is_not_here_first_of_all() {
     let sends = desk.look_up(|_| None);
     let said = sends.into_iter().map(|send| desk.finish(send).1.len()).sum::<usize>();
     assert_eq!(said, 10);
-    let fill: Vec<_> = (100..100 + 1014).map(|number| WantEntry::block(cid(number), number as i32)).collect();
+    let most = BITSWAP_WANTS_PER_ROOMY_PEER_MAX as u64;
+    let fill: Vec<_> =
+        (100..100 + most - 10).map(|number| WantEntry::block(cid(number), number as i32)).collect();
     desk.ask(1, &fill);
-    desk.ask(1, &(2000..2010).map(|number| WantEntry::block(cid(number), 1000)).collect::<Vec<_>>());
+    desk.ask(1, &(20_000..20_010).map(|number| WantEntry::block(cid(number), 10_000)).collect::<Vec<_>>());
     let wantlist = desk.server.wantlist(&peer(1));
     assert!((0..10).all(|number| !wantlist.contains(&cid(number))));
-    assert!((100..1114).all(|number| wantlist.contains(&cid(number))));
-    desk.ask(1, &[WantEntry::block(cid(3000), 101), WantEntry::block(cid(3001), 0)]);
+    assert!((100..90 + most).all(|number| wantlist.contains(&cid(number))));
+    desk.ask(1, &[WantEntry::block(cid(30_000), 101), WantEntry::block(cid(30_001), 0)]);
     let wantlist = desk.server.wantlist(&peer(1));
-    assert!(!wantlist.contains(&cid(100)) && wantlist.contains(&cid(3000)) && !wantlist.contains(&cid(3001)));
+    assert!(
+        !wantlist.contains(&cid(100)) && wantlist.contains(&cid(30_000)) && !wantlist.contains(&cid(30_001))
+    );
 }
 
 #[test]

@@ -22,16 +22,22 @@ pub(crate) struct Link {
     /// Messages in a hundred that are lost after they were written.
     pub(crate) loss_percent: u64,
     pub(crate) version: ProtocolVersion,
+    /// Whether both ends say that they take many wants.
+    pub(crate) roomy: bool,
 }
 
 impl Link {
     pub(crate) fn new(latency_ms: u64, rate: f64) -> Self {
         let latency = Duration::from_millis(latency_ms);
-        Self { latency, rate, loss_percent: 0, version: ProtocolVersion::V1_2 }
+        Self { latency, rate, loss_percent: 0, version: ProtocolVersion::V1_2, roomy: false }
     }
 
     pub(crate) fn losing(self, loss_percent: u64) -> Self {
         Self { loss_percent, ..self }
+    }
+
+    pub(crate) fn roomy(self) -> Self {
+        Self { roomy: true, ..self }
     }
 
     pub(crate) fn speaking(self, version: ProtocolVersion) -> Self {
@@ -156,6 +162,9 @@ impl World {
             self.wires.insert((from, to), wire);
             let id = self.nodes[to].id.clone();
             self.nodes[from].client.handle_connected(&id, link.version, self.now);
+            if link.roomy {
+                self.nodes[from].client.handle_roomy(&id, self.now);
+            }
             self.drain(from);
         }
     }
