@@ -1,5 +1,7 @@
 //! From node to node over a long path: a relay holds every byte.
 
+mod among;
+
 use std::time::Duration;
 
 use super::{Group, MIB};
@@ -19,7 +21,7 @@ const KEEP: &[Target] = &[Target::AtLeast(80.0)];
 const LOSS: &[Target] = &[Target::AtMost(6.0)];
 
 macro_rules! fetch {
-    ($id:literal, $work:literal, $aim:expr) => {
+    ($id:expr, $work:literal, $aim:expr) => {
         Row::rate($id, $work, "MiB/s").aim($aim).beside("raw stream")
     };
 }
@@ -45,7 +47,7 @@ pub(super) const GROUP: Group = Group {
         fetch!("far.10.256k", "fetch at 10 ms, 256 KiB blocks", &[]),
         fetch!("far.10.1m", "fetch at 10 ms, 1 MiB blocks", &[]),
         fetch!("far.50.4k", "fetch at 50 ms, 4 KiB blocks", &[]),
-        fetch!("far.50.256k", "fetch at 50 ms, 256 KiB blocks", &[Target::Ratio(28.0), Target::Share(0.45)]),
+        fetch!("far.50.256k", "fetch at 50 ms, 256 KiB blocks", &[Target::Share(0.45)]),
         fetch!("far.50.1m", "fetch at 50 ms, 1 MiB blocks", &[Target::Share(0.45)]),
         fetch!("far.200.4k", "fetch at 200 ms, 4 KiB blocks", &[]),
         fetch!("far.200.256k", "fetch at 200 ms, 256 KiB blocks", &[]),
@@ -67,6 +69,13 @@ pub(super) const GROUP: Group = Group {
         fetch!("far.lossy.50.256k", "the same, 1 % of datagrams lost", &[]),
         Row::rate("far.narrow.256k", "fetch at 50 ms through 20 MiB/s, 256 KiB blocks", "MiB/s")
             .beside("the road"),
+        fetch!(
+            among::OWN,
+            "from its own kind at 50 ms, for seconds",
+            &[Target::Ratio(28.0), Target::Share(0.45)]
+        ),
+        fetch!(among::FROM, "from the first program at 50 ms", &[]),
+        fetch!(among::TO, "the first program from it at 50 ms", &[]),
     ],
     limits: Some(raw),
     measure,
@@ -137,11 +146,17 @@ fn raw(bench: &Bench, limits: &mut Limits) -> Outcome<()> {
     let wants = |row: &str| super::super::wants(&bench.options.only, row);
     for path in &PATHS {
         // The share that is to be kept is told by that at 0 ms.
-        if path.round_trip == 0 || path.wanted(wants).contains(&true) {
+        let kept = path.round_trip == 0 && PATHS.iter().filter_map(|path| path.keep).flatten().any(wants);
+        if kept || path.wanted(wants).contains(&true) {
             let reader = raw.reader(Transport::Tcp)?;
             let relay = Relay::tcp(here(0), reader.address, path.road())?;
             limits.insert(path.raw, raw.rate(&reader, relay.address, bench.options.far, 256)?);
         }
+    }
+    if [among::OWN, among::FROM, among::TO].into_iter().any(wants) {
+        let reader = raw.reader(Transport::Tcp)?;
+        let relay = Relay::tcp(here(0), reader.address, Road::new(among::DELAY))?;
+        limits.insert(among::RAW, raw.rate(&reader, relay.address, among::OWN_MIB, 256)?);
     }
     for (row, name, loss) in [("far.quic", RAW_QUIC, 0.0), ("far.lossy", RAW_LOSSY, 0.01)] {
         if wants(row) || wants(&format!("{row}.50.256k")) {
@@ -157,6 +172,7 @@ fn raw(bench: &Bench, limits: &mut Limits) -> Outcome<()> {
 }
 
 fn measure(round: &mut Round) -> Outcome<()> {
+    among::measure(round)?;
     let server = round.node("server")?;
     let peer = server.peer_id()?;
     for (i, chunk) in CHUNKS.iter().enumerate() {
