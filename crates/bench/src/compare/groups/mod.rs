@@ -9,6 +9,7 @@ mod keep;
 mod many;
 mod mixed;
 mod pins;
+mod quiet;
 mod shaped;
 mod small;
 mod start;
@@ -42,6 +43,7 @@ pub(crate) const ALL: &[Group] = &[
     gateway::GROUP,
     keep::GROUP,
     start::GROUP,
+    quiet::GROUP,
     many::GROUP,
     pins::GROUP,
     walks::GROUP,
