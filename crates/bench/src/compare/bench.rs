@@ -19,6 +19,8 @@ pub(crate) struct Bench {
     /// The probe of a raw stream, where it was built.
     pub(crate) raw: Option<RawStream>,
     go_peer: Option<PathBuf>,
+    /// A peer that answers with blocks nobody asked for, where it was built.
+    pub(crate) liar: Option<PathBuf>,
 }
 
 impl Bench {
@@ -31,7 +33,8 @@ impl Bench {
         };
         let raw = found(&options.probe_stream, built("examples/probe_stream")).map(RawStream);
         let go_peer = found(&options.go_peer, Some(workspace().join("interop/bin/go-peer")));
-        Ok(Self { options, programs, folder, raw, go_peer })
+        let liar = found(&options.liar, built("examples/liar_peer"));
+        Ok(Self { options, programs, folder, raw, go_peer, liar })
     }
 
     /// What is missing here, and so not measured.
@@ -45,6 +48,7 @@ impl Bench {
         };
         miss(self.raw.is_some(), "no probe_stream, so no raw libp2p stream to compare with");
         miss(self.go_peer.is_some(), "no go-peer, so no fetch from a boxo server");
+        miss(self.liar.is_some(), "no liar_peer, so no peer that lies");
         miss(wrk::present(), "no wrk, so no load on gateways");
         miss(Nginx::present(), "no nginx to compare gateways with");
         if self.options.size != 1024 {

@@ -63,6 +63,9 @@ pub(crate) struct Options {
     /// The boxo peer of the interop cells; by default where `cargo xtask setup` builds it
     #[arg(long)]
     go_peer: Option<PathBuf>,
+    /// The peer that lies; by default where the examples of `net` are built
+    #[arg(long)]
+    liar: Option<PathBuf>,
     /// An existing folder to work in, on the disk to be measured
     #[arg(long)]
     work: Option<PathBuf>,
@@ -158,7 +161,7 @@ fn tell(bench: &Bench, groups: &[&Group], samples: &Samples, notes: &[String]) -
 }
 
 /// Options that say only where something is on this machine.
-const WHERE: [&str; 5] = ["--json", "--markdown", "--work", "--probe-stream", "--go-peer"];
+const WHERE: [&str; 6] = ["--json", "--markdown", "--work", "--probe-stream", "--go-peer", "--liar"];
 
 /// The command as it can be told: without where things are.
 fn called(words: impl Iterator<Item = String>) -> String {
