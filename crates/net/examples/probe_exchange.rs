@@ -2,6 +2,9 @@
 //! and handed to a session. No disk: what arrives is counted and let go.
 //!
 //! `probe_exchange [tcp|quic] [MiB] [KiB per block]`; compare with `probe_stream`.
+//!
+//! `probe_exchange from ADDRESS`, with Cids on the standard input, one a line, fetches from a node that runs
+//! elsewhere, such as the reference node: how much it gives to a client that does nothing with it.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -89,32 +92,38 @@ async fn fetch(transport: &str, count: usize, bytes: usize) {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let address = lines.next().unwrap().unwrap();
+    let cids = (0..count).map(|number| block(number, bytes).into_parts().0).collect();
+    take(transport, &address, cids, Some(bytes as u64)).await;
+    child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    lines.for_each(|line| println!("{}", line.unwrap()));
+    child.wait().unwrap();
+}
+
+/// Fetches blocks in this order from one node, and lets them go.
+async fn take(transport: &str, address: &str, cids: Vec<Cid>, size_hint: Option<u64>) {
     let memory = Arc::new(Memory::default());
     let net = net(transport, memory.clone()).await;
-    let wants: Vec<Want> = (0..count)
-        .map(|number| Want {
-            cid: block(number, bytes).into_parts().0,
-            priority: (count - number) as i32,
-            size_hint: Some(bytes as u64),
-        })
-        .collect();
-    net.connect(&address).await.unwrap();
+    let count = cids.len();
+    let want = |(number, cid)| Want { cid, priority: (count - number) as i32, size_hint };
+    let wants: Vec<Want> = cids.into_iter().enumerate().map(want).collect();
+    net.connect(address).await.unwrap();
     println!("client before: {}", usage::line());
     let start = Instant::now();
     let mut session = net.session();
     session.want(wants);
-    let mut received = 0;
+    let (mut received, mut blocks) = (0, 0);
     while let Some(delivery) = poll_fn(|context| session.poll_next(context)).await {
         let Delivery::Block(block) = delivery else { panic!("{delivery:?}") };
         received += block.data().len();
+        blocks += 1;
         memory.blocks().remove(block.cid());
     }
     let seconds = start.elapsed().as_secs_f64();
-    assert_eq!(received, count * bytes);
+    assert_eq!(blocks, count);
     let rate = received as f64 / seconds / f64::from(1 << 20);
     println!(
         "{transport}, {count} blocks of {} KiB: {rate:.0} MiB/s, {:.0} blocks/s",
-        bytes >> 10,
+        (received / count) >> 10,
         count as f64 / seconds
     );
     println!("client after:  {}", usage::line());
@@ -123,9 +132,6 @@ async fn fetch(transport: &str, count: usize, bytes: usize) {
         "client: {} duplicates, {} messages with wants or word",
         stat.duplicate_blocks, stat.messages_received
     );
-    child.stdin.take().unwrap().write_all(b"\n").unwrap();
-    lines.for_each(|line| println!("{}", line.unwrap()));
-    child.wait().unwrap();
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -135,6 +141,10 @@ async fn main() {
     let number = |index: usize| text(index).and_then(|text| text.parse::<usize>().ok());
     if text(0) == Some("serve") {
         return serve(text(1).unwrap(), number(2).unwrap(), number(3).unwrap()).await;
+    }
+    if text(0) == Some("from") {
+        let cids = std::io::stdin().lines().map(|line| line.unwrap().trim().parse().unwrap()).collect();
+        return take("tcp", text(1).unwrap(), cids, None).await;
     }
     let bytes = number(2).unwrap_or(256) << 10;
     let count = (number(1).unwrap_or(1024) << 20) / bytes;
