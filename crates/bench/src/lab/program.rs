@@ -24,12 +24,14 @@ impl Program {
         let target = std::fs::canonicalize(path).map_err(|e| format!("{path}: {e}"))?;
         let bin = folder.join("bin").join(name);
         std::fs::create_dir_all(&bin)?;
-        let link = bin.join("ipfs");
+        let [link, own] = ["ipfs", "ipse"].map(|name| bin.join(name));
         std::os::unix::fs::symlink(&target, &link)?;
-        let mut version = Command::new(&link);
-        version.args(["version", "--all"]).env("IPFS_PATH", folder.join("none"));
+        std::os::unix::fs::symlink(&target, &own)?;
+        // Whatever its file is called: only Ipse names itself under its own name.
+        let mut version = Command::new(&own);
+        version.arg("version").env("IPFS_PATH", folder.join("none"));
         let said = command::run(&mut version, None, Output::Kept)?.text();
-        Ok(Self { name: name.to_owned(), path: link, ours: is_ours(&said, &target) })
+        Ok(Self { name: name.to_owned(), path: link, ours: said.starts_with("ipse ") })
     }
 }
 
@@ -40,10 +42,6 @@ fn split(text: &str) -> Outcome<(&str, &str)> {
         return Err(format!("{name:?}: a name has letters, digits, '-', '_' and '.'").into());
     }
     Ok((name, path))
-}
-
-fn is_ours(said: &str, target: &Path) -> bool {
-    said.to_lowercase().contains("ipse") || target.file_name().is_some_and(|name| name == "ipse")
 }
 
 #[cfg(test)]
