@@ -328,7 +328,7 @@ impl Store {
     /// # Errors
     /// As [`Store::put_blocks`].
     pub fn put_prepared(&self, blocks: &[Prepared]) -> Result<(), WriteError> {
-        self.make_space(blocks.iter().map(|new| new.block.data().len()))?;
+        let _room = self.make_space(blocks.iter().map(|new| new.block.data().len()))?;
         self.core().put(blocks.iter().map(New::Prepared))
     }
 
@@ -411,7 +411,7 @@ impl Store {
     /// # Errors
     /// [`WriteError`], full where the disk is; none is then half written.
     pub fn put_blocks(&self, blocks: &[Block]) -> Result<(), WriteError> {
-        self.make_space(blocks.iter().map(|block| block.data().len()))?;
+        let _room = self.make_space(blocks.iter().map(|block| block.data().len()))?;
         self.core().put(blocks.iter().map(New::Plain))
     }
 

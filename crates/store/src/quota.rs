@@ -34,6 +34,8 @@ pub(crate) struct Quota {
     limit: AtomicU64,
     /// Measured, and then added up.
     bytes: AtomicU64,
+    /// What puts that are under way may still write: without it several would take the same room.
+    promised: AtomicU64,
     /// Bytes of which something may have become garbage: those of blocks that were put, and of what running writes
     /// kept. Only ever grows.
     loose_bytes: AtomicU64,
@@ -60,6 +62,7 @@ impl Default for Quota {
         Self {
             limit: AtomicU64::new(u64::MAX),
             bytes: AtomicU64::new(0),
+            promised: AtomicU64::new(0),
             loose_bytes: AtomicU64::new(0),
             loosenings: AtomicU64::new(0),
             making_room: Mutex::default(),
@@ -105,10 +108,15 @@ impl Quota {
         self.limit.load(Ordering::Relaxed) != u64::MAX
     }
 
-    /// By how much the repository is over what it may take, if so many bytes more are written.
+    /// By how much the repository is over what it may take, if so many bytes more are written beside what puts that
+    /// are under way write.
     fn excess_bytes(&self, more: u64) -> u64 {
+        self.excess_beside(self.promised.load(Ordering::Relaxed), more)
+    }
+
+    fn excess_beside(&self, promised: u64, more: u64) -> u64 {
         let (bytes, limit) = (self.bytes.load(Ordering::Relaxed), self.limit.load(Ordering::Relaxed));
-        bytes.saturating_add(more).saturating_sub(limit - limit / SPARE_PARTS)
+        bytes.saturating_add(promised).saturating_add(more).saturating_sub(limit - limit / SPARE_PARTS)
     }
 
     /// The same as an error.
@@ -117,10 +125,30 @@ impl Quota {
         (self.excess_bytes(more) > 0).then_some(WriteError::Quota { bytes, limit })
     }
 
+    /// Promises so many bytes to a put, where they fit.
+    fn promise(&self, more: u64) -> Option<Room<'_>> {
+        let fits =
+            |promised| (self.excess_beside(promised, more) == 0).then(|| promised.saturating_add(more));
+        let promised = self.promised.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        promised.is_ok().then(|| Room { quota: self, bytes: more })
+    }
+
     /// Whether a collection now could not make room for so many bytes, as the one before could not.
     fn is_in_vain(&self, more: u64, before: Vain, now: Vain) -> bool {
         let let_go = now.loose_bytes.saturating_sub(before.loose_bytes);
         now.loosenings == before.loosenings && now.end == before.end && let_go < self.excess_bytes(more)
+    }
+}
+
+/// Room that a put was promised. Held until it has written; then what it wrote counts by itself.
+pub(crate) struct Room<'a> {
+    quota: &'a Quota,
+    bytes: u64,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.quota.promised.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -153,20 +181,24 @@ impl Store {
         Ok(())
     }
 
-    /// Makes room for blocks of these lengths. The caller holds no lock.
-    pub(crate) fn make_space(&self, lengths: impl Iterator<Item = usize>) -> Result<(), WriteError> {
+    /// Makes room for blocks of these lengths, which is theirs as long as it is held; nothing to hold where there is
+    /// no bound. The caller holds no lock.
+    pub(crate) fn make_space(
+        &self,
+        lengths: impl Iterator<Item = usize>,
+    ) -> Result<Option<Room<'_>>, WriteError> {
         let quota = &self.core().quota;
         if !quota.is_bounded() {
-            return Ok(());
+            return Ok(None);
         }
         let record = |length| align(HEADER_BYTES as u64 + NAME_BYTES + length as u64) + INDEX_ENTRY_BYTES;
         let more = lengths.map(record).sum();
-        if quota.excess(more).is_none() {
-            return Ok(());
+        if let Some(room) = quota.promise(more) {
+            return Ok(Some(room));
         }
         let mut in_vain = lock(&quota.making_room);
-        if quota.excess(more).is_none() {
-            return Ok(());
+        if let Some(room) = quota.promise(more) {
+            return Ok(Some(room));
         }
         // Before the collection: what is let go while it runs counts for the next one.
         let now = self.standing();
@@ -180,7 +212,12 @@ impl Store {
         quota.is_making_room.store(false, Ordering::Relaxed);
         let excess = freed?;
         *in_vain = excess.as_ref().map(|_| now);
-        excess.map_or(Ok(()), Err)
+        match (excess, quota.promise(more)) {
+            (_, Some(room)) => Ok(Some(room)),
+            (Some(excess), None) => Err(excess),
+            // Somebody who was promised less was quicker.
+            (None, None) => quota.excess(more).map_or(Ok(None), Err),
+        }
     }
 
     fn standing(&self) -> Vain {
@@ -223,5 +260,29 @@ impl Store {
             None => self.plan_collection()?,
         };
         self.collect(&plan, &mut |_| {}).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_promised_once() {
+        let quota = Quota::default();
+        quota.limit.store(3200, Ordering::Relaxed);
+        quota.bytes.store(2000, Ordering::Relaxed);
+        let first = quota.promise(700).unwrap();
+        let second = quota.promise(400).unwrap();
+        // 3100 is the most: a part stays free.
+        assert!(quota.promise(1).is_none() && quota.excess(0).is_none() && quota.excess(1).is_some());
+        quota.bytes.fetch_add(700, Ordering::Relaxed);
+        drop(first);
+        assert!(quota.promise(1).is_none());
+        drop(second);
+        drop(quota.promise(400).unwrap());
+        assert!(quota.promise(401).is_none() && quota.promise(400).is_some());
+        // Without a bound nothing is too much.
+        assert!(Quota::default().promise(u64::MAX / 2).is_some());
     }
 }
