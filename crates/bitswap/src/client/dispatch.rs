@@ -83,18 +83,21 @@ impl Client {
         }
         let Some(best) = self.quickest_with_room(&candidates, bytes) else { return Placed::NoRoom };
         self.ask(best, want, WantType::Block, 0, now);
-        self.discover(id, want, known, now);
+        self.discover(id, want, now);
         Placed::Yes
     }
 
-    /// While a session does not know who has its content, everybody else is asked about its first wants.
-    fn discover(&mut self, id: SessionId, want: WantId, known: bool, now: Instant) {
+    /// Those who are not known to have a session's content are asked about its first wants. Also once somebody is
+    /// known to: who answers first may be the slowest, and with the block that he sent the question to the others
+    /// is taken back.
+    fn discover(&mut self, id: SessionId, want: WantId, now: Instant) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if known || session.discovered >= DISCOVERY_WANTS {
+        if session.discovered >= DISCOVERY_WANTS {
             return;
         }
         session.discovered += 1;
-        let others: Vec<PeerKey> = self.peers.keys().copied().collect();
+        let is_new = |key: &PeerKey| !session.providers.contains_key(key);
+        let others: Vec<PeerKey> = self.peers.keys().copied().filter(is_new).collect();
         others.into_iter().for_each(|other| self.ask_whether(other, want, now));
     }
 

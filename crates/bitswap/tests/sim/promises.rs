@@ -30,6 +30,25 @@ fn three_peers_at_one_two_and_four_give_most_of_their_sum() {
 }
 
 #[test]
+fn a_slow_peer_that_answers_first_does_not_serve_alone() {
+    let (root, content) = (blocks(5000, 1, 200), blocks(0, 1000, 256 * KIB));
+    let all = [&root[..], &content].concat();
+    let mut world = World::new(65);
+    let client = world.node();
+    // The slow one is near: it has sent the root before the others have said whether they have it.
+    for (latency, rate) in [(1, 10e6), (20, 20e6), (20, 40e6)] {
+        let server = world.node_with(&all);
+        world.connect(client, server, &Link::new(latency, rate));
+    }
+    let session = world.fetch(client, wants(&root), None);
+    world.run_to_delivery(client, session, 1, MINUTE);
+    world.with_client(client, |client, now| client.want(session, wants(&content), now));
+    let took = world.run_to_delivery(client, session, all.len(), MINUTE);
+    let share = (256 * KIB * 1000) as f64 / took.as_secs_f64() / 70e6;
+    assert!(share >= 0.85, "{share} of the sum");
+}
+
+#[test]
 fn one_of_three_that_falls_silent_costs_a_second_at_most() {
     let content = blocks(0, 2000, 256 * KIB);
     for quiet in 0..3 {
