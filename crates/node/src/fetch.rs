@@ -15,7 +15,7 @@ use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 
 use futures::stream::{self, BoxStream, StreamExt};
-use ipse_base::limits::{BITSWAP_WANTS_SENT_PER_PEER_MAX, WALK_BYTES_MAX, WALK_HELD_BYTES_MAX};
+use ipse_base::limits::{BITSWAP_WANTS_SENT_PER_ROOMY_PEER_MAX, WALK_BYTES_MAX, WALK_HELD_BYTES_MAX};
 use ipse_base::{Block, BlockSession, BlockSource, Cid, Delivery, SourceError, Want};
 use ipse_dag::{Budget, Planner};
 use ipse_store::{AtHand, Reuse};
@@ -40,7 +40,7 @@ const FIRST_WANTS: usize = 4;
 const AT_HAND_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// How far a walk may run ahead of its reader while it waits for peers.
-const BUDGET: Budget = Budget { wants: 4 * BITSWAP_WANTS_SENT_PER_PEER_MAX, bytes: WALK_BYTES_MAX };
+const BUDGET: Budget = Budget { wants: BITSWAP_WANTS_SENT_PER_ROOMY_PEER_MAX, bytes: WALK_BYTES_MAX };
 
 /// A planner with what it takes to run it.
 pub(crate) struct Driver<P: Planner> {

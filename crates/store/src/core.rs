@@ -3,6 +3,7 @@
 //! The order of locks: flushing, appender, pending. Readers take only `pending`, for a look-up in memory; nobody
 //! holds it across the disk.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ipse_base::limits::READ_POOL_BYTES_MAX;
@@ -197,8 +198,16 @@ impl Core {
 
     /// Blocks that are not in the index, in no order. There may be some for good only on a disk that takes no writes.
     pub(crate) fn unindexed(&self) -> Result<Vec<(Multihash, Place)>, IndexError> {
-        let blocks = |(hash, place): (&Multihash, &Option<Place>)| Some((hash.clone(), (*place)?));
-        let pending: Vec<_> = self.pending().active.blocks.iter().filter_map(blocks).collect();
+        let mut changes = HashMap::new();
+        {
+            let pending = self.pending();
+            // The newer one last, so that it counts.
+            let flushing = pending.flushing.as_ref().map(|(generation, _)| &**generation);
+            for generation in flushing.into_iter().chain([&pending.active]) {
+                changes.extend(generation.blocks.iter().map(|(hash, place)| (hash.clone(), *place)));
+            }
+        }
+        let pending: Vec<_> = changes.into_iter().filter_map(|(hash, place)| Some((hash, place?))).collect();
         let indexed = self.index.places_of(&pending.iter().map(|(hash, _)| hash).collect::<Vec<_>>())?;
         let unknown = pending.into_iter().zip(indexed).filter(|(_, indexed)| indexed.is_none());
         Ok(unknown.map(|(block, _)| block).collect())

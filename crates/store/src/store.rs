@@ -201,13 +201,15 @@ impl Store {
         self.core().checkpoint()
     }
 
-    /// What the store holds. Brings the index up to date first.
+    /// What the store holds. Brings the index up to date first, if the disk takes writes.
     ///
     /// # Errors
-    /// [`WriteError`] where log or index can't be written or read.
+    /// [`WriteError`] where log or index can't be read.
     pub fn stats(&self) -> Result<StoreStats, WriteError> {
         let core = self.core();
-        core.checkpoint()?;
+        // What the index can't take is counted by itself.
+        let waiting = if core.checkpoint().is_ok() { Vec::new() } else { core.unindexed()? };
+        let waiting_bytes: u64 = waiting.iter().map(|(_, place)| u64::from(place.length)).sum();
         let totals = core.index.totals()?;
         let ids = core.log.segments.ids().map_err(LogError::from)?;
         let index_bytes = core.index.file_bytes()?;
@@ -226,8 +228,8 @@ impl Store {
             disk_bytes += allocated.map_err(LogError::from)?;
         }
         Ok(StoreStats {
-            blocks: totals.blocks,
-            block_bytes: totals.bytes,
+            blocks: totals.blocks + waiting.len() as u64,
+            block_bytes: totals.bytes + waiting_bytes,
             segments: ids.len() as u64,
             disk_bytes,
             index_bytes,

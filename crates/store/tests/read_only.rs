@@ -140,6 +140,7 @@ fn a_disk_that_turns_read_only_is_served_and_written_again_without_a_restart() {
         }
         assert_eq!(tree(&store, &top).len(), 21);
         assert_eq!(store.pins(None).count(), 1);
+        assert_eq!(store.stats().unwrap().blocks, all.len() as u64);
     }
     disk.repair();
     store.put_blocks(&[leaf(7001, 50)]).unwrap();

@@ -168,8 +168,9 @@ mod tests {
 
     #[test]
     fn parts_are_all_of_it_in_its_order_and_have_bounds() {
-        let paths = |count: usize, length| -> Vec<String> {
-            (0..count).map(|number| format!("{number:0length$}")).collect()
+        let paths = |count: usize, length: usize| -> Vec<String> {
+            let digits = (0..count).map(|number| number.to_string());
+            digits.map(|digits| "0".repeat(length - digits.len()) + &digits).collect()
         };
         for (paths, sizes) in [
             (paths(0, 9), vec![]),
