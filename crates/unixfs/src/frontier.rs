@@ -101,6 +101,13 @@ struct Slot<V: Visitor> {
     next: Id,
 }
 
+impl<V: Visitor> Slot<V> {
+    /// Whether it waits for a node with more below it than any block holds.
+    fn leads_far(&self) -> bool {
+        matches!(self.state, State::Wanted(..)) && self.width > BLOCK_BYTES_MAX as u64
+    }
+}
+
 enum State<V: Visitor> {
     Free,
     Item(V::Item),
@@ -136,8 +143,8 @@ pub(crate) struct Frontier<V: Visitor> {
 enum Rest {
     /// At the end of the list: only a new node can bring more.
     Nothing,
-    /// At the budget's end: there is more as soon as a part of it is free.
-    More,
+    /// At the end of so many bytes: there is more as soon as a part of them is free.
+    More(u64),
 }
 
 impl<V: Visitor> Frontier<V> {
@@ -172,19 +179,25 @@ impl<V: Visitor> Frontier<V> {
         }
         self.grown = false;
         self.rest = Rest::Nothing;
+        let mut bytes_max = budget.bytes;
         let mut wants = Vec::new();
         // The number of a place in read order: the first is needed soonest.
         let mut rank = self.passed;
         let mut at = self.head;
         while at != NONE {
-            let has_room = self.open.len() < budget.wants && self.charged < budget.bytes;
+            let has_room = self.open.len() < budget.wants && self.charged < bytes_max;
             if !has_room && at != self.head {
-                self.rest = Rest::More;
+                self.rest = Rest::More(bytes_max);
                 break;
             }
-            let room_bytes = budget.bytes.saturating_sub(self.charged);
+            let room_bytes = bytes_max.saturating_sub(self.charged);
             at = match &mut self.slots[at].state {
                 State::Item(_) | State::Free | State::Wanted(..) => {
+                    if self.slots[at].leads_far() {
+                        // What is below it is read before all that follows, and will need room when it comes:
+                        // nodes arrive in any order.
+                        bytes_max = budget.bytes / 2;
+                    }
                     rank = rank.saturating_add(self.slots[at].width);
                     self.slots[at].next
                 }
@@ -203,7 +216,7 @@ impl<V: Visitor> Frontier<V> {
                         at
                     }
                     Some(_) => {
-                        self.rest = Rest::More;
+                        self.rest = Rest::More(bytes_max);
                         break;
                     }
                 },
@@ -216,8 +229,14 @@ impl<V: Visitor> Frontier<V> {
         // What is needed next is always asked for.
         let stuck = self.head != NONE && matches!(self.slots[self.head].state, State::Node(_));
         let has_room = self.open.len() < budget.wants && self.charged < budget.bytes;
-        let quarter_free = self.open.len() <= budget.wants / 4 * 3 && self.charged <= budget.bytes / 4 * 3;
-        stuck || (self.grown && has_room) || (self.rest == Rest::More && quarter_free)
+        let is_due = match self.rest {
+            Rest::Nothing => false,
+            Rest::More(bytes_max) => {
+                let quarter_free = bytes_max.min(budget.bytes) / 4 * 3;
+                self.open.len() <= budget.wants / 4 * 3 && self.charged <= quarter_free
+            }
+        };
+        stuck || (self.grown && has_room) || is_due
     }
 
     /// As [`ipse_dag::Planner::give`]; whether it was wanted is not told.

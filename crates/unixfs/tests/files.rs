@@ -6,7 +6,7 @@ mod support;
 
 use bytes::Bytes;
 use ipse_base::limits::DAG_DEPTH_MAX;
-use ipse_base::{Cid, Codec, ErrorKind, Kind};
+use ipse_base::{Cid, Codec, ErrorKind, Kind, Want};
 use ipse_dag::protobuf::{write_bytes, write_varint};
 use ipse_dag::{Budget, PbLink, PbNode, Planner};
 use ipse_unixfs::{FileReader, ImportOptions, ReadError};
@@ -90,6 +90,29 @@ fn the_first_wants_are_the_first_bytes() {
     }
     // Down to the first leaf, and along.
     assert_eq!(reader.poll_out().unwrap(), content[..10]);
+}
+
+#[test]
+fn a_later_node_that_comes_first_leaves_room_for_what_is_read_before_it() {
+    let mut shelf = Shelf::default();
+    let options =
+        ImportOptions { chunk_bytes: 65_536, file_links_max: 64, ..ImportOptions::unixfs_v1_2025() };
+    let file = shelf.add_file(&options, &Random(2).bytes(12 << 20));
+    let mut reader = FileReader::whole(file.cid);
+    let budget = Budget { wants: 1000, bytes: 2 << 20 };
+    let give = |reader: &mut FileReader, want: &Want| reader.give(shelf.get(&want.cid).unwrap()).unwrap();
+    let root = reader.wants(budget).remove(0);
+    give(&mut reader, &root);
+    let nodes = reader.wants(budget);
+    assert_eq!(nodes.len(), 3);
+    give(&mut reader, &nodes[1]);
+    let behind = reader.wants(budget);
+    assert!((8..=16).contains(&behind.len()), "{} leaves behind a node that is not here", behind.len());
+    behind.iter().for_each(|leaf| give(&mut reader, leaf));
+    assert!(reader.wants(budget).is_empty() && reader.poll_out().is_none());
+    give(&mut reader, &nodes[0]);
+    let first = reader.wants(budget).len();
+    assert!(first >= 12, "only {first} leaves of the node that is read first");
 }
 
 /// A node of a file with the given message fields and links.
