@@ -103,7 +103,7 @@ pub const CONNECTIONS_PER_IP_MAX: usize = 64;
 
 /// Bytes that peers have sent and no stream has taken, over all connections. Each connection has
 /// [`UNREAD_CONNECTION_BYTES_MIN`] beyond that.
-pub const UNREAD_BYTES_MAX: u64 = 32 * 1024 * 1024;
+pub const UNREAD_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The same of one connection. A fast peer's stream is read long before it has so much.
 pub const UNREAD_CONNECTION_BYTES_MAX: u64 = 1024 * 1024;
 /// What a connection may have unread however much the others have, in bytes.
@@ -269,7 +269,7 @@ const _: () = {
     assert!(UNREAD_CONNECTION_BYTES_MIN >= 64 * 1024 && UNREAD_CONNECTION_BYTES_MAX <= UNREAD_BYTES_MAX);
     assert!(STREAM_WINDOW_BYTES >= STREAM_WINDOW_BYTES_START);
     // However hostile the peers are.
-    assert!(UNREAD_BYTES_MAX + CONNECTIONS_MAX as u64 * UNREAD_CONNECTION_BYTES_MIN <= 96 * 1024 * 1024);
+    assert!(UNREAD_BYTES_MAX + CONNECTIONS_MAX as u64 * UNREAD_CONNECTION_BYTES_MIN <= 80 * 1024 * 1024);
     assert!(QUIC_INBOUND_MAX * QUIC_CONNECTION_BYTES_MAX as usize <= 96 * 1024 * 1024);
     assert!(ARRIVING_BYTES_MAX >= 4 * BITSWAP_MESSAGE_BYTES_MAX);
     assert!(UNSENT_CONNECTION_BYTES_MAX <= UNSENT_BYTES_MAX && LOADED_BYTES_MAX >= 8 * BLOCK_BYTES_MAX);

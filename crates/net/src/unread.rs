@@ -17,7 +17,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use ipse_base::limits::{
@@ -31,19 +31,23 @@ use crate::counters::NetCounters;
 const ANNOUNCED_MAX: usize = 256;
 /// Bytes read of a large window that are worth granting again.
 const GRANT_BYTES: u32 = 1024 * 1024;
+/// Those who wait for room are woken once a sixteenth of all is free: were it with the first free byte, hundreds would
+/// be woken for what one of them takes.
+const UNREAD_BYTES_WAKING: u64 = UNREAD_BYTES_MAX / 16 * 15;
 
 /// What all connections may have unread together.
 #[derive(Debug)]
 pub(crate) struct UnreadBudget {
     bytes: AtomicU64,
-    /// Connections that wait for others to have less.
-    waiting: Mutex<Vec<Waker>>,
+    /// Connections that wait for others to have less; each is in here once.
+    waiting: Mutex<Vec<Weak<Unread>>>,
     counters: Arc<NetCounters>,
 }
 
 /// What one connection has unread.
 #[derive(Debug)]
 pub(crate) struct Unread {
+    me: Weak<Self>,
     budget: Arc<UnreadBudget>,
     state: Mutex<State>,
 }
@@ -56,6 +60,8 @@ struct State {
     grants: VecDeque<Grant>,
     /// The connection's task, where it waits for room.
     waiting: Option<Waker>,
+    /// Whether it is among those who wait for others.
+    is_listed: bool,
     /// The connection's task, to be woken for grants.
     writer: Option<Waker>,
 }
@@ -146,7 +152,7 @@ impl UnreadBudget {
 
     /// The account of a new connection.
     pub(crate) fn connection(self: &Arc<Self>) -> Arc<Unread> {
-        Arc::new(Unread { budget: self.clone(), state: Mutex::default() })
+        Arc::new_cyclic(|me| Unread { me: me.clone(), budget: self.clone(), state: Mutex::default() })
     }
 
     fn has_room(&self) -> bool {
@@ -155,10 +161,14 @@ impl UnreadBudget {
 
     fn give_back(&self, bytes: u64) {
         let before = self.bytes.fetch_sub(bytes, Ordering::SeqCst);
-        if before >= UNREAD_BYTES_MAX && before - bytes < UNREAD_BYTES_MAX {
-            let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-            waiting.into_iter().for_each(Waker::wake);
+        if before >= UNREAD_BYTES_WAKING && before - bytes < UNREAD_BYTES_WAKING {
+            let waiting = std::mem::take(&mut *self.waiting());
+            waiting.iter().filter_map(Weak::upgrade).for_each(|unread| unread.wake());
         }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Weak<Unread>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -250,11 +260,9 @@ impl Unread {
             if self.budget.has_room() {
                 return Poll::Ready(());
             }
-            let mut waiting = self.budget.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if !waiting.iter().any(|waker| waker.will_wake(context.waker())) {
-                waiting.push(context.waker().clone());
+            if !std::mem::replace(&mut state.is_listed, true) {
+                self.budget.waiting().push(self.me.clone());
             }
-            drop(waiting);
             // Somebody may have given back just before we were on the list.
             if self.budget.has_room() {
                 return Poll::Ready(());
@@ -263,6 +271,17 @@ impl Unread {
         self.budget.counters.reads_held.one();
         state.waiting = Some(context.waker().clone());
         Poll::Pending
+    }
+
+    /// Others have less.
+    fn wake(&self) {
+        let mut state = self.state();
+        state.is_listed = false;
+        let waker = state.waiting.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     fn release(&self, mut state: MutexGuard<'_, State>, bytes: u64) {
