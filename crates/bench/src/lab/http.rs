@@ -1,7 +1,8 @@
 //! As much of an HTTP client as measuring needs: one request, one connection, over loopback.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use crate::Outcome;
@@ -52,9 +53,23 @@ pub(crate) fn get(address: SocketAddr, path: &str, at_least: u64) -> Outcome<()>
     Ok(())
 }
 
-/// A port that is free at this moment.
+/// The first port that is tried, and how many there are: below those that the system gives to outgoing connections,
+/// of which one could take a port between its being found and its being listened on.
+const PORTS: (u16, u16) = (10_240, 20_000);
+
+/// A port that is free at this moment, for TCP and for UDP, and that was not given before.
 pub(crate) fn free_port() -> Outcome<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    // Several of us may run at the same time.
+    let begin = (std::process::id() as u16).wrapping_mul(61);
+    for _ in 0..PORTS.1 {
+        let port = PORTS.0 + begin.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) % PORTS.1;
+        let place = ("127.0.0.1", port);
+        if TcpListener::bind(place).is_ok() && UdpSocket::bind(place).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err("no free port".into())
 }
 
 /// An address on this machine.
