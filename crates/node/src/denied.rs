@@ -3,7 +3,6 @@
 //! Order: the lists are read before the node is on the network, and again when their files have changed.
 //! Invariant: while there are no rules, asking costs one atomic read.
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -47,12 +46,6 @@ pub(crate) struct Denied {
     list: RwLock<Arc<Denylist>>,
     any: AtomicBool,
     changes: AtomicU64,
-}
-
-impl fmt::Debug for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Denied").field("rules", &self.list().len()).finish()
-    }
 }
 
 impl Denied {
